@@ -1,0 +1,350 @@
+"""
+Write the reference pages that are made from code; `--check` only says which are not up to date.
+
+A page is one function and one line in `PAGES`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+import cloche
+from cloche import config, errors
+from cloche.cli import cli
+from cloche.cli.statuses import EXIT_STATUS
+from cloche.contract.problems import CODES, MAX_PROBLEMS, MAX_SUGGESTIONS, MAX_VALUE_CHARS
+from cloche.metrics import BUCKETS, families
+from cloche.metrics.slot import MAX_SERIES, OTHER
+from cloche.protocols.answer_table import ANSWERS, RESERVED, TaskAnswer
+from cloche.web.limits import LIMITS, NEVER, Limit
+from cloche.web.problems import INTERNAL, STATUS
+
+REFERENCE = Path(__file__).parent / "reference"
+GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "answers"
+T = TypeVar("T")
+NOTICE = "<!-- Made by docs/generate.py from the code: change it there. -->\n"
+
+
+def problems() -> str:
+    """The closed list of codes."""
+    rows = "\n".join(f"| `{code}` | {meaning} |" for code, meaning in sorted(CODES.items()))
+    return f"""# Problems
+
+What can be wrong with a row. The list is closed and a code never changes its meaning, so a program may rely on it.
+
+A problem holds `row` (0-based; `null` where the body was one object), `field`, `code` and `message`, and where they
+apply `expected`, `value` (at most {MAX_VALUE_CHARS} characters, never of a private field) and `suggestion`.
+An answer lists at most {MAX_PROBLEMS} problems, the first {MAX_SUGGESTIONS} with suggestions; `problems_total`
+counts them all.
+
+| code | meaning |
+|---|---|
+{rows}
+"""
+
+
+def error_tree() -> str:
+    """The tree of exceptions: class, meaning, exit status, HTTP status."""
+    rows = "\n".join(_error_row(kind, depth) for kind, depth in _tree(errors.ClocheError, 0))
+    return f"""# Errors
+
+Every error that cloche raises on purpose, indented under its parent class, all in `cloche.errors`. On the command line
+an error ends in an exit status, over HTTP in a status and the `error` of the body; where none is given, the error does
+not cross that edge. The body of every answer that is not 2xx is
+`{{"error", "message", "request_id", "problems"?, "problems_total"?}}`.
+
+| class | meaning | exit | HTTP |
+|---|---|---|---|
+{rows}
+"""
+
+
+def _tree(kind: type[Exception], depth: int) -> Iterator[tuple[type[Exception], int]]:
+    yield kind, depth
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from _tree(child, depth + 1)
+
+
+def _error_row(kind: type[Exception], depth: int) -> str:
+    crosses_http = issubclass(kind, errors.RequestError | errors.NotFoundError | errors.ServingError)
+    over_http = "{} `{}`".format(*_nearest(kind, STATUS, INTERNAL)) if crosses_http else ""
+    indent = "&emsp;" * depth
+    return f"| {indent}`{kind.__name__}` | {_first_line(kind)} | {_nearest(kind, EXIT_STATUS, 1)} | {over_http} |"
+
+
+def _nearest(kind: type[Exception], table: Mapping[type[Exception], T], otherwise: T) -> T:
+    return next((table[parent] for parent in kind.__mro__ if parent in table), otherwise)
+
+
+def exit_statuses() -> str:
+    """What a command ends with."""
+    meanings: dict[int, list[str]] = {}
+    for kind, status in EXIT_STATUS.items():
+        what = "Refused, or failed: every other error." if kind is errors.ClocheError else _first_line(kind)
+        meanings.setdefault(status, []).append(what)
+    rows = "\n".join(f"| {status} | {' '.join(meanings[status])} |" for status in sorted(meanings))
+    return f"""# Exit statuses
+
+The same for every command. An error goes to standard error, a line for each problem; with `--json` it is one object
+there. Standard output holds the answer and nothing else.
+
+| status | meaning |
+|---|---|
+| 0 | Done. |
+{rows}
+| 130 | Interrupted (Ctrl-C). |
+"""
+
+
+def settings() -> str:
+    """Every setting, from the fields of the configuration."""
+    return f"""# Settings
+
+Defaults, then `config.toml` of the system's configuration folder (`/etc/cloche`), then that of the user's
+(`~/.config/cloche`), then the environment, then the flags of the command. A setting that cloche does not know is an
+error. No file in the working directory, the store or an artifact is read, and what is trusted is never taken from the
+environment.
+
+{config.reference()}"""
+
+
+def metrics() -> str:
+    """Every metric, from the closed table of families."""
+    bounds = ", ".join(f"{bound:g}" for bound in BUCKETS)
+    return f"""# Metrics
+
+`GET /metrics` on the management port, with a key of the scope `metrics` or signed in: Prometheus' text format 0.0.4, or
+OpenMetrics 1.0 for those who ask for it. The numbers are the sums over all workers of this host; they survive the
+death of a worker and begin at 0 with a new server.
+
+{families.reference()}
+- `route` is the name of a route of the data port: `predict`, `ready`, `metadata`, …; `none` for a path that is none.
+- `model` and `version` are what answered, empty where a request was refused before a model was reached. `status` is
+  the HTTP status; 499 stands for a caller who hung up.
+- `error` is the `error` of the body, as the [errors](errors.md) list them.
+- The buckets of `cloche_request_seconds` end at {bounds} seconds.
+- No label is ever text of a caller. A metric has at most {MAX_SERIES:,} series a worker; what comes later counts under
+  `{OTHER}`.
+"""
+
+
+def commands() -> str:
+    """Every command with its own help text."""
+    parts = [_command(cli, ["cloche"])]
+    return "# Commands\n\nEvery command takes `--help`.\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _command(command: click.Command, words: list[str]) -> str:
+    context = click.Context(command, info_name=" ".join(words), max_content_width=100, terminal_width=100)
+    title = f"## `{' '.join(words)}`"
+    text = f"{title}\n\n```text\n{command.get_help(context).rstrip()}\n```"
+    if not isinstance(command, click.Group):
+        return text
+    names = command.list_commands(context)
+    children = [(name, command.get_command(context, name)) for name in names]
+    return "\n\n".join([text, *(_command(child, [*words, name]) for name, child in children if child is not None)])
+
+
+def python() -> str:
+    """The public names of the package: signature and docstring."""
+    names = [name for name in cloche.__all__ if name != "__version__"]
+    parts = "\n\n".join(_entry(f"cloche.{name}", getattr(cloche, name)) for name in sorted(names))
+    return f"""# Python
+
+Public is what stands here; all else is private and may move. Errors are listed on [their own page](errors.md).
+
+{parts}
+"""
+
+
+def _entry(name: str, thing: object) -> str:
+    text = f"## `{name}`\n\n```text\n{_signature(name, thing)}\n```\n\n{_doc(thing)}"
+    if not inspect.isclass(thing):
+        return text
+    methods = [(n, member) for n, member in vars(thing).items() if not n.startswith("_") and inspect.isfunction(member)]
+    return "\n\n".join(
+        [text, *(f"### `{name}.{n}`\n\n```text\n{_signature(n, m)}\n```\n\n{_doc(m)}" for n, m in methods)]
+    )
+
+
+def _signature(name: str, thing: object) -> str:
+    """One parameter a line where it is long."""
+    if not callable(thing):
+        return name
+    signature = inspect.signature(thing)
+    name = f"async {name}" if inspect.iscoroutinefunction(thing) else name
+    short = _unquoted(f"{name}{signature}")
+    if len(short) <= 100:
+        return short
+    taken = "".join(f"    {parameter},\n" for parameter in _with_marks(signature))
+    result = "" if signature.return_annotation is inspect.Signature.empty else f" -> {signature.return_annotation}"
+    return _unquoted(f"{name}(\n{taken}){result}")
+
+
+def _unquoted(signature: str) -> str:
+    """Annotations as they stand in the source, without the quotes that `inspect` puts around them."""
+    return re.sub(r"(: |-> )'([^']*)'", r"\1\2", signature)
+
+
+def _with_marks(signature: inspect.Signature) -> Iterator[str]:
+    starred = False
+    for parameter in signature.parameters.values():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not starred:
+            starred = True
+            yield "*"
+        yield str(parameter)
+
+
+def _doc(thing: object) -> str:
+    """The docstring; indented parts (`Raises:`, examples) keep their shape."""
+    text = inspect.getdoc(thing) or ""
+    return "\n\n".join(_paragraph(part) for part in text.split("\n\n"))
+
+
+def _paragraph(text: str) -> str:
+    shaped = any(line.startswith("    ") for line in text.splitlines())
+    return f"```text\n{text}\n```" if shaped else text
+
+
+def _first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+
+
+def answers() -> str:
+    """The normative table of answers, with the golden bytes of each task."""
+    rows = "\n".join(
+        f"| {one.title} | {one.prediction} | {'; '.join(f'`{key}`: {text}' for key, text in one.others.items())} |"
+        for one in ANSWERS
+    )
+    reserved = "\n".join(f"- `{key}`: {text}." for key, text in RESERVED.items())
+    examples = "\n\n".join(_answer_example(one) for one in ANSWERS)
+    return f"""# Answers
+
+What a predict route answers, by task. The table is normative: the bytes under `tests/golden/answers/` are compared with
+what the server answers, and change only with a new contract or a new major release.
+
+| task | `prediction` | also |
+|---|---|---|
+{rows}
+
+One row sent as one object is answered with these values. Many rows are answered with the same keys holding lists, one
+item a row; where there are several outputs or classes, the object stays outside and the lists are inside
+(`{{"probabilities": {{"yes": [0.25, 0.875]}}}}`). No rows give empty lists. `model`, `model_version` and
+`request_id` follow in every JSON answer, `warnings` where there are any. NaN and infinity are `null`, with a warning
+`not_finite`. Keys of `probabilities` are text: `true` and `1` for classes that are none. Reserved, and given by no
+model yet:
+
+{reserved}
+
+## Forms
+
+`Accept` chooses the form of the answer, `Content-Type` says that of the body; each body may be answered in each form.
+
+| media type | body | answer |
+|---|---|---|
+| `application/json` | an object, an array, `{{"rows": […]}}`, `{{"columns": {{"field": […]}}}}` | the default |
+| `text/csv` | a header with the names of the fields, then one line a row | a header, then one line a row |
+| `application/x-ndjson` | one object a line | one object a line, as that row alone is answered, with its `warnings` |
+
+The answer is in the form with the highest `q`; then the more precise range wins, then the order of this table. A
+header that takes none of them is 406 `NotAcceptable`. Errors are always JSON. CSV and NDJSON answers name the
+model in the headers `X-Model-Name` and `X-Model-Version` and the answer in `X-Request-ID`; `X-Warnings` counts the
+warnings of a CSV answer, whose words only the other forms hold.
+
+CSV bodies follow RFC 4180: UTF-8 (a byte order mark is taken), `,` between cells, CRLF or LF, `"` for quotes. An empty
+cell is missing; `""` is empty text in a text field, and so is an empty cell where the field takes no null. Numbers are
+written with a point (`+1`, `.5` and `1.` are taken, `007` and `1,5` are not), booleans `true`, `false`, `True`, `TRUE`,
+`0`, `1` …, dates as on the JSON wire, a vector as a JSON array in quotes. Other words for missing (`NA`, `NaN`) are
+refused: leave the cell empty. A row with more or fewer cells than the header is a problem `ragged`, and so is a column
+of another length in `{{"columns": …}}`. A column that the contract does not know, and one that it needs and is
+absent, is a problem in every row (in a table without rows one without a row).
+
+CSV answers hold the keys of the JSON answer as columns with a point before what lies inside (`probabilities.yes`,
+`prediction.low`); null is an empty cell, a list is JSON in one cell (an embedding of known length has a column an
+element).
+
+## Examples
+
+{examples}
+"""
+
+
+def _answer_example(one: TaskAnswer) -> str:
+    golden = json.loads((GOLDEN / f"{one.case}.json").read_text("utf-8"))
+    sections = [("One row", "json", golden["one"]["application/json"]["answer"])]
+    sections += [("Many", "json", golden["many"]["application/json"]["answer"])]
+    sections += [("As CSV", "text", golden["many"]["text/csv"]["answer"].replace("\r\n", "\n").rstrip("\n"))]
+    shown = "\n\n".join(f"{title}:\n\n```{kind}\n{text}\n```" for title, kind, text in sections)
+    return f"### {one.title[:1].upper()}{one.title[1:]}\n\n{shown}"
+
+
+def limits() -> str:
+    """What a request may not exceed, from the table that the tests break one by one."""
+    rows = "\n".join(_limit_row(one) for one in LIMITS)
+    never = "\n".join(f"- {one};" for one in NEVER).removesuffix(";") + "."
+    return f"""# Limits
+
+Each is kept before the model is asked, each answer has a JSON body with `error`, `message` and `request_id`, and none
+of them ends the server's other work. 429 and 503 carry `Retry-After`. The settings stand in `[server]` of `config.toml`
+(see [settings](settings.md)).
+
+| limit | what | setting | default | answer | message |
+|---|---|---|---|---|---|
+{rows}
+
+## Never taken
+
+No setting allows these. They are answered with 400 `BadRequest` where nothing else is said, and the connection is
+closed:
+
+{never}
+"""
+
+
+def _limit_row(one: Limit) -> str:
+    field = next((each for each in config.SETTINGS if each.section == "server" and each.name == one.setting), None)
+    setting = f"`{one.setting}` (`{field.env}`)" if field else "none"
+    default = "" if field is None or field.default in ((), None) else f"{field.default:,}"
+    answer = "closed" if one.status is None else f"{one.status} `{one.error}`"
+    message = f"`{one.message}`" if one.message else ""
+    return f"| {one.name} | {one.meaning} | {setting} | {default} | {answer} | {message} |"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "answers.md": answers,
+    "commands.md": commands,
+    "errors.md": error_tree,
+    "exit-statuses.md": exit_statuses,
+    "limits.md": limits,
+    "problems.md": problems,
+    "python.md": python,
+    "metrics.md": metrics,
+    "settings.md": settings,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with `--check` name those that would change and exit with 1."""
+    made = {REFERENCE / name: NOTICE + page() for name, page in PAGES.items()}
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
+    if "--check" in arguments:
+        for path in stale:
+            print(f"docs/reference/{path.name} is not up to date; run: make docs-reference")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(made[path], "utf-8")
+        print(f"wrote docs/reference/{path.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

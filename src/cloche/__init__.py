@@ -1,0 +1,67 @@
+"""
+cloche: from a fitted model to a service that others can rely on.
+
+    import cloche
+    cloche.save(model, "penguins", inputs=X, targets=y)      # freeze it, with a contract learnt from X
+    model = cloche.load("penguins")                          # use it here, without a server
+    client = cloche.Client("http://127.0.0.1:8000")          # or call a running one
+
+Importing this package does nothing and imports nothing heavy: each name is fetched on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cloche._version import __version__
+
+if TYPE_CHECKING:
+    from cloche.aclient import AsyncClient
+    from cloche.api.hosting import Served, asgi, open
+    from cloche.api.loading import load
+    from cloche.api.saving import inspect, save
+    from cloche.api.version import Version
+    from cloche.client import Client
+    from cloche.serving import Model, Prediction
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Model",
+    "Prediction",
+    "Served",
+    "Version",
+    "__version__",
+    "asgi",
+    "inspect",
+    "load",
+    "open",
+    "save",
+]
+
+_HOME = {
+    "AsyncClient": "cloche.aclient",
+    "Client": "cloche.client",
+    "Model": "cloche.serving",
+    "Prediction": "cloche.serving",
+    "Served": "cloche.api.hosting",
+    "Version": "cloche.api.version",
+    "asgi": "cloche.api.hosting",
+    "inspect": "cloche.api.saving",
+    "load": "cloche.api.loading",
+    "open": "cloche.api.hosting",
+    "save": "cloche.api.saving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'cloche' has no attribute '{name}'") from None
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

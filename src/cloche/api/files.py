@@ -1,0 +1,54 @@
+"""Models and training tables that come as files, for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cloche.errors import SaveRefusedError, UsageError
+from cloche.flavors import flavor_of_file
+from cloche.records import Column, Table
+from cloche.tables import read
+from cloche.trust import TrustPolicy
+
+_PICKLES = frozenset({".pkl", ".pickle", ".joblib"})
+
+
+def open_model_file(path: Path, trust: TrustPolicy) -> Any:
+    """
+    Open a model file of a data format.
+
+    Raises:
+        SaveRefusedError: a pickle, or a format that is not known here.
+        ArtifactError: the file holds a type that is not trusted, or breaks a limit.
+    """
+    if path.suffix.lower() in _PICKLES:
+        raise SaveRefusedError(
+            f"{path}: a pickle runs code when it is opened, so it is not opened; in the program that made it, call "
+            f"cloche.save(model, NAME, inputs=X), or skops.io.dump(model, '{path.stem}.skops') and save that file"
+        )
+    return flavor_of_file(path).open_file(path, trust)
+
+
+def read_training_table(path: Path, targets: Sequence[str]) -> tuple[Table, Any]:
+    """
+    Read a table and take its target columns out: (inputs, targets), targets None where none is named.
+
+    Raises:
+        UsageError: the table has no such column.
+    """
+    table = read(path)
+    missing = [name for name in targets if name not in table.columns]
+    if missing:
+        raise UsageError(f"{path}: no column '{missing[0]}'; it has: {', '.join(table.columns)}")
+    columns = {name: column for name, column in table.columns.items() if name not in targets}
+    return Table(columns, table.rows, table.container), _truth([table.columns[name] for name in targets], table)
+
+
+def _truth(columns: Sequence[Column], table: Table) -> Any:
+    if not columns:
+        return None
+    if len(columns) == 1:
+        return columns[0]
+    return Table({column.name: column for column in columns}, table.rows, table.container)

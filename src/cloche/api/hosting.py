@@ -1,0 +1,92 @@
+"""`cloche.open`, `cloche.asgi` and `cloche serve`: models that answer callers and follow their routes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cloche.api.workplace import Workplace, workplace
+from cloche.config import ServerConfig
+from cloche.keys import KeyRing
+from cloche.web import server
+from cloche.web.mounted import MountedApp, Served
+from cloche.web.processes import launch
+
+__all__ = ["Served", "asgi", "open", "serve"]
+
+
+def open(reference: str, *, store: str | None = None, strict: bool = False) -> Served:
+    """
+    One model to ask from a program's own handlers: `await served.infer(rows)`, or `served.predict(rows)` to block.
+
+    The engine runs in a process of its own; `NAME` follows promotions and rollbacks, `NAME@3` is pinned. Call
+    `close()`, or use it as a context manager.
+
+    Raises:
+        NotFoundError: no such model, version or route.
+        ArtifactError: the version will not be opened.
+    """
+    here = workplace(store)
+    config = replace(here.settings.server, strict=strict)
+    return Served(here.registry, reference, config=config, trust=here.trust, cache=here.settings.cache)
+
+
+def asgi(*references: str, store: str | None = None, strict: bool = False) -> MountedApp:
+    """
+    The whole application for *references*, for another ASGI program: `app.mount("/models", cloche.asgi("penguins"))`.
+
+    The models are loaded now, not in a lifespan (a mounted application gets none). Who may call is decided by the
+    program around it.
+
+    Raises:
+        NotFoundError, ArtifactError: as `open`.
+    """
+    here = workplace(store)
+    config = replace(here.settings.server, strict=strict)
+    return MountedApp(here.registry, references, config=config, trust=here.trust, cache=here.settings.cache)
+
+
+def serve(  # noqa: RET503  (the last call never returns)
+    here: Workplace,
+    references: Sequence[str],
+    *,
+    everything: bool,
+    config: ServerConfig,
+    exit_statuses: Mapping[str, int],
+) -> int:
+    """
+    Serve until SIGTERM or Ctrl-C; returns the exit status.
+
+    On Linux this process becomes the supervisor of several and does not return; *exit_statuses* says what a failed
+    start ends with. Elsewhere this process serves alone.
+
+    Raises:
+        UsageError: the port is taken, the address is none of this machine.
+    """
+    if sys.platform != "linux":
+        return server.run(
+            here.registry,
+            references,
+            config=config,
+            trust=here.trust,
+            cache=here.settings.cache,
+            keys=KeyRing.open(here.settings.keys, here.store, Path.cwd()),
+            everything=everything,
+        )
+    launch.launch(
+        launch.Launch(
+            store=here.store,
+            references=references,
+            everything=everything,
+            config=config,
+            trust=here.trust,
+            cache=here.settings.cache,
+            keys=here.settings.keys,
+            cwd=Path.cwd(),
+            exit_statuses=exit_statuses,
+            runtime_directory=os.environ.get("XDG_RUNTIME_DIR"),
+        )
+    )

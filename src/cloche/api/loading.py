@@ -1,0 +1,24 @@
+"""`cloche.load`: a version from the store as a model in this process, without a server."""
+
+from __future__ import annotations
+
+from cloche.api.workplace import workplace
+from cloche.artifact import open_artifact
+from cloche.serving import Model
+
+
+def load(reference: str, *, store: str | None = None) -> Model:
+    """
+    Open `NAME` (its live version), `NAME@VERSION` or `NAME@ROUTE` in this process.
+
+    Every check of the load order runs: signature, files, archive limits, types, content, environment, golden rows.
+
+    Raises:
+        ModelNotFoundError, VersionNotFoundError: the store has no such model, version or route.
+        ArtifactError: the artifact will not be opened; its class is the reason.
+        StoreError: the store could not be read.
+    """
+    here = workplace(store)
+    found = here.registry.resolve(reference)
+    directory = here.registry.fetch(found.version, here.settings.cache)
+    return Model(open_artifact(directory, here.trust), found.name, found.version.version)

@@ -1,0 +1,122 @@
+"""From a staged artifact to a version, and from a version to a route: sign, number, publish, promote, roll back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cloche.api.version import Version
+from cloche.api.workplace import Workplace
+from cloche.artifact import open_artifact, sign
+from cloche.contract.compare import compare
+from cloche.contract.describe import describe
+from cloche.errors import ArtifactError, BreakingContractError
+from cloche.registry import RouteEvent, VersionRecord
+from cloche.saving import Staged
+
+
+def publish(here: Workplace, staged: Staged, *, promote: bool, new_contract: bool = False) -> Version:
+    """
+    Publish *staged* under the contract number of the version it succeeds, or with *new_contract* under the next one.
+
+    Raises:
+        BreakingContractError: it would break callers of that contract; nothing was written.
+    """
+    name = staged.manifest.name
+    number = _next_number(here, name) if new_contract else _contract_number(here, name, staged)
+    if here.settings.signing_key is not None:
+        sign(staged.directory, Path(here.settings.signing_key).read_bytes())
+    record = here.registry.publish(
+        staged.directory, name=name, contract=staged.contract, contract_number=number, by=here.user, promote=promote
+    )
+    return summary(here, record, staged)
+
+
+def summary(here: Workplace, record: VersionRecord, staged: Staged) -> Version:
+    """What is told about a version that was just published."""
+    routes = here.registry.routes(record.name)
+    live = routes is not None and record.version in routes.live.values()
+    return Version(
+        name=record.name,
+        version=record.version,
+        contract=record.contract,
+        artifact=record.manifest,
+        store=here.store.describe(),
+        live=live,
+        rules=tuple(describe(staged.contract)),
+        notes=staged.notes,
+        named_store=here.given,
+    )
+
+
+def promote(here: Workplace, name: str, version: int, *, why: str | None = None, preflight: bool = True) -> RouteEvent:
+    """
+    Open the version here first, golden rows and all, then point the route `live` of its contract at it.
+
+    Raises:
+        ArtifactError: the version does not open; the routes are as they were.
+    """
+    record = here.registry.version(name, version)
+    if preflight:
+        _check_opens(here, record)
+    return here.registry.promote(name, version, by=here.user, why=why)
+
+
+def rollback(
+    here: Workplace,
+    name: str,
+    *,
+    to: int | None = None,
+    contract: int | None = None,
+    why: str | None = None,
+    preflight: bool = True,
+) -> RouteEvent:
+    """
+    Point `live` back to the version before the last promote (of *contract*) not yet rolled back, or to *to*.
+
+    Raises:
+        ArtifactError: the version does not open here; the routes are as they were.
+        RouteRaceError: somebody else changed the routes between the check and the change.
+    """
+    if not preflight:
+        return here.registry.rollback(name, to=to, contract=contract, by=here.user, why=why)
+    version, expect = (to, None) if to is not None else here.registry.rollback_target(name, contract)
+    if version is not None:
+        _check_opens(here, here.registry.version(name, version))
+    return here.registry.rollback(name, to=to, contract=contract, by=here.user, why=why, expect=expect)
+
+
+def _check_opens(here: Workplace, record: VersionRecord) -> None:
+    try:
+        open_artifact(here.registry.fetch(record, here.settings.cache), here.trust)
+    except ArtifactError as exc:
+        raise type(exc)(
+            f"pre-flight: {record.name} version {record.version} does not open here, so the routes are as they were "
+            f"(--no-preflight changes them nevertheless): {exc}"
+        ) from exc
+
+
+def _next_number(here: Workplace, name: str) -> int:
+    return max((record.contract for record in here.registry.versions(name)), default=0) + 1
+
+
+def _contract_number(here: Workplace, name: str, staged: Staged) -> int:
+    versions = here.registry.versions(name)
+    if not versions:
+        return 1
+    number = versions[-1].contract
+    changes = compare(here.registry.contract(name, number), staged.contract)
+    breaks = _once([*changes.breaks, *staged.breaks])
+    if breaks:
+        listed = "\n".join(f"  - {one}" for one in breaks)
+        raise BreakingContractError(
+            f"{name}: the new version breaks contract {number}; nothing was published:\n{listed}\n"
+            f"ways out: publish it under contract {number + 1}, served beside the old one (new_contract=True, "
+            "--new-contract); save it under another name; or keep the old promise in the model or with contract={...}",
+            breaks,
+        )
+    return number
+
+
+def _once(breaks: list[str]) -> list[str]:
+    """Each rule once, though it moved from one value in the contract and from another in the version before."""
+    return list({one.partition(" from ")[0]: one for one in reversed(breaks)}.values())[::-1]

@@ -1,0 +1,141 @@
+"""`cloche.save` and `cloche.inspect`: from a fitted model and its training table to a published version."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cloche.api.publishing import publish
+from cloche.api.version import Version
+from cloche.api.workplace import Workplace, workplace
+from cloche.contract.model import Contract
+from cloche.registry import check_name
+from cloche.saving import Inspection, SaveRequest, preview, stage
+
+
+def save(
+    model: Any,
+    name: str,
+    *,
+    inputs: Any = None,
+    targets: Any = None,
+    test: tuple[Any, Any] | None = None,
+    keys: Sequence[str] = (),
+    context: Sequence[str] = (),
+    private: Sequence[str] = (),
+    metrics: Mapping[str, float] | None = None,
+    classes: Sequence[Any] | Mapping[Any, Any] | None = None,
+    contract: Mapping[str, Mapping[str, Any]] | None = None,
+    data_version: str | None = None,
+    seed: int | None = None,
+    description: str | None = None,
+    golden: str = "synthetic",
+    promote: bool = False,
+    new_contract: bool = False,
+    store: str | None = None,
+    quiet: bool = False,
+) -> Version:
+    """
+    Freeze a fitted model with the contract learnt from its training table, and publish it as the next version.
+
+    The model is loaded back in a fresh process and answers its golden rows before anything is published; killed
+    at any moment, the store holds what it held before. The first version of a name becomes live.
+
+    Args:
+        model: A fitted estimator or pipeline.
+        name: `[a-z0-9][a-z0-9._-]{0,63}`, not `v<digits>`, `versions`, `models`.
+        inputs: The table the model was fitted on, (n, fields): a pandas or polars DataFrame, a numpy array, lists of
+            dicts, or the path of a CSV or Parquet file. It may hold key and context columns too. May be left out where
+            the fitted model tells its fields; then nothing about ranges and levels can be learnt.
+        targets: The targets of the same n rows; never stored, used to refuse a target among the inputs.
+        test: `(X, y)` that the model was *not* fitted on: metrics, calibration and the prediction profile come from it.
+        keys: Columns that identify the entity: logged, never shown to the model.
+        context: Columns for segments, event times, fairness: logged, never shown to the model.
+        private: Fields whose values never appear in problems, pages, golden rows or examples.
+        metrics: Figures of your own, recorded beside the measured ones.
+        classes: Labels for the model's classes, in their order, where it was fitted on codes.
+        contract: Overrides of learnt rules, `{"age": {"minimum": 0}}`.
+        data_version: Your own name for the training data (a DVC or lakeFS commit).
+        seed: The seed of the split or the fit.
+        description: One paragraph for the model card.
+        golden: `"synthetic"` rows drawn from the profile, or `"rows"`: real training rows.
+        promote: Make the new version live at once.
+        new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
+            nothing, whatever the new version breaks.
+        store: A store's URL or path, instead of `CLOCHE_STORE`.
+        quiet: Do not print the summary.
+
+    Raises:
+        SaveRefusedError: the model or the table cannot be frozen as it is; the message holds the recipe.
+        BreakingContractError: callers of the name's contract would break; nothing was published.
+        StoreError: the store could not be read or written.
+    """
+    here = workplace(store)
+    check_name(name)
+    request = SaveRequest(
+        inputs=inputs,
+        targets=targets,
+        test=test,
+        keys=tuple(keys),
+        context=tuple(context),
+        private=tuple(private),
+        metrics=dict(metrics or {}),
+        classes=classes,
+        overrides=contract or {},
+        data_version=data_version,
+        seed=seed,
+        description=description,
+        golden=golden,
+    )
+    version = _save(here, model, name, request, promote=promote, new_contract=new_contract)
+    if not quiet and not _in_notebook():
+        print(version)
+    return version
+
+
+def inspect(
+    model: Any, inputs: Any = None, *, targets: Any = None, keys: Sequence[str] = (), context: Sequence[str] = ()
+) -> Inspection:
+    """
+    Show what `save` would learn, and store nothing: each field's rule and what the owner should know.
+
+    Raises:
+        SaveRefusedError: as `save` would.
+    """
+    request = SaveRequest(inputs=inputs, targets=targets, keys=tuple(keys), context=tuple(context))
+    return preview(model, request, trust=workplace().trust)
+
+
+def _save(
+    here: Workplace, model: Any, name: str, request: SaveRequest, *, promote: bool, new_contract: bool
+) -> Version:
+    with tempfile.TemporaryDirectory(prefix="cloche-save-") as root:
+        staged = stage(
+            model,
+            name,
+            request,
+            previous=_previous(here, name),
+            root=Path(root),
+            trust=here.trust,
+            created_by=here.user,
+            progress=_progress,
+        )
+        return publish(here, staged, promote=promote, new_contract=new_contract)
+
+
+def _previous(here: Workplace, name: str) -> Contract | None:
+    """The contract that the new version inherits: that of the newest version of the name."""
+    versions = here.registry.versions(name)
+    return here.registry.contract(name, versions[-1].contract) if versions else None
+
+
+def _progress(line: str) -> None:
+    print(f"cloche: {line}", file=sys.stderr, flush=True)
+
+
+def _in_notebook() -> bool:
+    """Whether the return value is shown by itself: an IPython kernel is running."""
+    return "ipykernel" in sys.modules

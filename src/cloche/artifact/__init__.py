@@ -1,0 +1,8 @@
+"""A directory that holds a frozen model: verified, opened, signed."""
+
+from __future__ import annotations
+
+from cloche.artifact.load import CONTRACT, OpenArtifact, open_artifact, read_contract
+from cloche.artifact.signature import check_signature, sign
+
+__all__ = ["CONTRACT", "OpenArtifact", "check_signature", "open_artifact", "read_contract", "sign"]

@@ -1,0 +1,30 @@
+"""Whether the libraries installed here are those the model was saved with, as far as it matters: major.minor."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+
+from cloche.flavors import Flavor
+from cloche.manifest import Manifest
+
+
+def other_versions(manifest: Manifest, flavor: Flavor) -> tuple[str, ...]:
+    """Each library of the flavor whose major.minor differs: `scikit-learn 1.5.2 when saved, 1.9.1 here`."""
+    found = []
+    for package in flavor.packages:
+        saved, here = manifest.environment.packages.get(package), _installed(package)
+        if saved is None or _minor(saved) != _minor(here):
+            found.append(f"{package} {saved or 'unknown'} when saved, {here or 'not installed'} here")
+    return tuple(found)
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _minor(version: str | None) -> tuple[str, ...]:
+    return tuple(re.findall(r"\d+", version or "")[:2])

@@ -1,0 +1,178 @@
+"""
+Opening an artifact: verify, then parse, then build. No step relies on what a later one checks.
+
+signature → file list and digests → archive limits → manifest version → allow-list of types → content
+checks → environment → golden rows. Every refusal is an `ArtifactError` of its own class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cloche import integrity
+from cloche.artifact import golden
+from cloche.artifact.environment import other_versions
+from cloche.artifact.signature import check_signature
+from cloche.contract.compiled import CompiledContract, compile_contract
+from cloche.contract.model import Contract
+from cloche.engines import Engine, NativeEngine
+from cloche.errors import (
+    ArtifactError,
+    EnvironmentMismatchError,
+    GoldenRowsError,
+    ManifestError,
+    MissingFileError,
+    NotAFileError,
+    UntrustedTypeError,
+)
+from cloche.flavors import Flavor, get_flavor
+from cloche.integrity.archive import check_archive
+from cloche.manifest import MANIFEST, SIGNATURE, Manifest, identity
+from cloche.trust import TrustPolicy
+
+CONTRACT = "contract.json"
+_BESIDES = frozenset({MANIFEST, SIGNATURE})
+_ARCHIVES = (".skops", ".npz", ".keras", ".zip")
+_MAX_MANIFEST = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class OpenArtifact:
+    """
+    A verified artifact, ready to answer.
+
+    `environment` names libraries of another version than when it was saved; its golden rows still hold.
+    """
+
+    directory: Path
+    identity: str
+    manifest: Manifest
+    contract: Contract
+    compiled: CompiledContract
+    engine: Engine
+    environment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """Bytes that were checked: the manifest's, and those of every file the manifest lists."""
+
+    manifest: bytes
+    files: Mapping[str, bytes]
+
+
+def open_artifact(directory: Path, trust: TrustPolicy) -> OpenArtifact:
+    """
+    Verify and open the artifact in *directory*; nothing of it runs.
+
+    Raises:
+        ArtifactError: it will not be opened; the class says why.
+    """
+    verified = _verify(directory, trust)
+    manifest = Manifest.from_json(verified.manifest)
+    contract = _parse_contract(verified.files)
+    flavor = get_flavor(manifest.flavor)
+    changed = other_versions(manifest, flavor)
+    rows = golden.parse(verified.files.get(golden.GOLDEN, b""))
+    native = _load(flavor, directory, manifest, trust, verified, changed)
+    engine = NativeEngine(flavor, native, manifest.frame, contract.output)
+    compiled = compile_contract(contract)
+    _check_golden(compiled, engine, rows, manifest, changed)
+    return OpenArtifact(directory, identity(verified.manifest), manifest, contract, compiled, engine, changed)
+
+
+def read_contract(directory: Path) -> Contract:
+    """The contract of the artifact in *directory*, its digest checked; the model is not opened."""
+    raw = _read(directory, MANIFEST)
+    entries = _listed(raw)
+    if CONTRACT not in entries:
+        raise MissingFileError(f"{CONTRACT}: manifest.json does not list it")
+    return _parse_contract({CONTRACT: integrity.read_verified(directory, CONTRACT, entries[CONTRACT])})
+
+
+def _verify(directory: Path, trust: TrustPolicy) -> _Verified:
+    raw = _read(directory, MANIFEST)
+    check_signature(raw, _signature(directory), trust)
+    entries = _listed(raw)
+    integrity.check_listing(directory, entries, besides=_BESIDES)
+    files = {name: integrity.read_verified(directory, name, entry) for name, entry in sorted(entries.items())}
+    for name, content in files.items():
+        if name.endswith(_ARCHIVES):
+            check_archive(content, name)
+    return _Verified(raw, files)
+
+
+def _read(directory: Path, name: str) -> bytes:
+    raw = integrity.read_plain(directory / name, limit=_MAX_MANIFEST)
+    if len(raw) > _MAX_MANIFEST:
+        raise ManifestError(f"{name}: expected at most {_MAX_MANIFEST} bytes")
+    return raw
+
+
+def _signature(directory: Path) -> bytes | None:
+    try:
+        return integrity.read_plain(directory / SIGNATURE, limit=4096)
+    except MissingFileError:
+        return None
+
+
+def _listed(raw: bytes) -> dict[str, integrity.FileEntry]:
+    """The file list alone: read before the format, so that any manifest's files are checked first."""
+    try:
+        return msgspec.json.decode(raw, type=_Files).files
+    except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
+        raise ManifestError(f"manifest.json: {exc}") from exc
+
+
+def _parse_contract(files: Mapping[str, bytes]) -> Contract:
+    if CONTRACT not in files:
+        raise MissingFileError(f"{CONTRACT}: manifest.json does not list it")
+    try:
+        return Contract.from_json(files[CONTRACT])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
+        raise ManifestError(f"{CONTRACT}: {exc}") from exc
+
+
+def _load(
+    flavor: Flavor,
+    directory: Path,
+    manifest: Manifest,
+    trust: TrustPolicy,
+    verified: _Verified,
+    changed: tuple[str, ...],
+) -> Any:
+    """Under another library version, content that cannot be built is a matter of the version."""
+    try:
+        return flavor.load(directory, manifest.options, trust, files=verified.files)
+    except (UntrustedTypeError, NotAFileError, MissingFileError):
+        raise
+    except ArtifactError as exc:
+        if not changed:
+            raise
+        raise EnvironmentMismatchError(f"{'; '.join(changed)}: the model does not open: {exc}") from exc
+
+
+def _check_golden(
+    compiled: CompiledContract,
+    engine: Engine,
+    rows: list[golden.GoldenRow],
+    manifest: Manifest,
+    changed: tuple[str, ...],
+) -> None:
+    if changed and not rows:
+        raise EnvironmentMismatchError(f"{'; '.join(changed)}: and there are no golden rows that could decide")
+    try:
+        golden.check_rows(compiled, engine, rows, manifest.tolerance)
+    except GoldenRowsError as exc:
+        if not changed:
+            raise
+        raise GoldenRowsError(f"{exc} ({'; '.join(changed)})") from exc
+
+
+class _Files(msgspec.Struct):
+    files: dict[str, integrity.FileEntry]

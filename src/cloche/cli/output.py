@@ -1,0 +1,68 @@
+"""How a command speaks: one JSON document with `--json`, short tables without; errors on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cloche import errors
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def store_option(command: F) -> F:
+    """`--store URL`: another store than `CLOCHE_STORE` or the nearest `.cloche`."""
+    return click.option("--store", metavar="URL", help="Store URL or path [default: CLOCHE_STORE, else .cloche].")(
+        command
+    )
+
+
+def json_option(command: F) -> F:
+    """`--json`: one JSON document on standard output, errors as JSON on standard error."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def print_json(document: Any) -> None:
+    """*document* as one indented JSON document on standard output; structs and dataclasses included."""
+    raw = msgspec.json.encode(document, enc_hook=str)
+    click.echo(msgspec.json.format(raw, indent=2).decode())
+
+
+def print_store(where: str) -> None:
+    """Name the store on standard error, so that nobody wonders where a model went."""
+    click.echo(f"store: {where}", err=True)
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A plain table; cells are never read as markup and never cut where output is not a terminal."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    console = Console(highlight=False)
+    Console(highlight=False, width=console.width if console.is_terminal else 200).print(table)
+
+
+def print_error(exc: errors.ClocheError, *, as_json: bool) -> None:
+    """One error on standard error: `cloche: message`, every problem on a line of its own; or as JSON."""
+    name = type(exc).__name__.removesuffix("Error")
+    problems = exc.problems if isinstance(exc, errors.InvalidInputError) else ()
+    if as_json:
+        document: dict[str, Any] = {"error": name, "message": str(exc)}
+        if problems:
+            document |= {"problems": problems, "problems_total": getattr(exc, "total", len(problems))}
+        if isinstance(exc, errors.BreakingContractError):
+            document["breaks"] = exc.breaks
+        click.echo(msgspec.json.encode(document).decode(), err=True)
+        return
+    lines = [problem.text() for problem in problems] or [str(exc)]
+    for line in lines:
+        print(f"cloche: {line}", file=sys.stderr)

@@ -1,0 +1,26 @@
+"""
+Settings: frozen, named with their unit, merged once.
+
+Defaults, then `config.toml` of the system, then that of the user, then `CLOCHE_*`; flags are put on top by
+the command line with `dataclasses.replace`. `from_environment` is the only reader of `os.environ`. No file in
+the working directory, the store or an artifact is ever read here, and what is trusted comes from the two
+configuration folders (or flags) alone.
+"""
+
+from __future__ import annotations
+
+from cloche.config.model import Location, Secret, ServerConfig, Settings, TrustSettings
+from cloche.config.read import from_environment
+from cloche.config.table import SETTINGS, Setting, reference
+
+__all__ = [
+    "SETTINGS",
+    "Location",
+    "Secret",
+    "ServerConfig",
+    "Setting",
+    "Settings",
+    "TrustSettings",
+    "from_environment",
+    "reference",
+]

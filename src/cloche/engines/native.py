@@ -1,0 +1,27 @@
+"""The model's own library, asked with the frame the model was fitted on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloche import tables
+from cloche.contract.model import Output
+from cloche.flavors import Flavor
+from cloche.records import Columns, FrameSpec, Outputs
+
+
+class NativeEngine:
+    """The reference that every other engine is measured against."""
+
+    name = "native"
+
+    def __init__(self, flavor: Flavor, native: Any, spec: FrameSpec, output: Output) -> None:
+        self._flavor = flavor
+        self._native = native
+        self._spec = spec
+        self._output = output
+
+    def predict(self, columns: Columns, n: int) -> Outputs:
+        """What the model answers for *n* rows; what it raises is raised."""
+        frame = tables.to_frame(columns, self._spec, n)
+        return self._flavor.predict(self._native, frame, self._output)

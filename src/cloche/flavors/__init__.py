@@ -1,0 +1,89 @@
+"""
+The table of model libraries. A flavor's module is imported on first use, and only by the name in this table:
+text from an artifact never names a module.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloche.errors import ManifestError, MissingExtraError, SaveRefusedError
+from cloche.flavors.base import Flavor
+
+__all__ = ["FLAVORS", "Entry", "Flavor", "flavor_of", "flavor_of_file", "get_flavor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a flavor lives, the extra and library it needs, its classes' packages, the suffixes of its files."""
+
+    target: str
+    extra: str
+    needs: str
+    roots: frozenset[str]
+    suffixes: frozenset[str] = frozenset()
+
+
+FLAVORS: dict[str, Entry] = {
+    "sklearn": Entry(
+        "cloche.flavors.sklearn:SklearnFlavor", "sklearn", "skops", frozenset({"sklearn"}), frozenset({".skops"})
+    ),
+}
+
+
+def get_flavor(name: str) -> Flavor:
+    """
+    The flavor called *name*.
+
+    Raises:
+        ManifestError: no such flavor in this cloche.
+        MissingExtraError: its library is not installed.
+    """
+    entry = FLAVORS.get(name)
+    if entry is None:
+        known = ", ".join(sorted(FLAVORS))
+        raise ManifestError(f"manifest.json: flavor: expected one of {known}, got {name!r}")
+    module, _, attribute = entry.target.partition(":")
+    try:
+        flavor: Flavor = getattr(importlib.import_module(module), attribute)()
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").startswith("cloche"):
+            raise
+        raise MissingExtraError(f"flavor '{name}'", exc.name or entry.needs, entry.extra) from exc
+    return flavor
+
+
+def flavor_of(model: Any) -> Flavor:
+    """
+    The flavor of a fitted *model*, by the packages its classes come from.
+
+    Raises:
+        SaveRefusedError: no flavor knows the type; the message says what is known.
+    """
+    roots = {base.__module__.partition(".")[0] for base in type(model).__mro__}
+    for name, entry in FLAVORS.items():
+        if roots & entry.roots:
+            return get_flavor(name)
+    what = f"{type(model).__module__}.{type(model).__qualname__}"
+    raise SaveRefusedError(
+        f"expected a fitted model of one of: {', '.join(sorted(FLAVORS))}; got {what}. "
+        "Pass the fitted estimator or Pipeline itself (not its class, its parameters or a file's bytes)"
+    )
+
+
+def flavor_of_file(path: Path) -> Flavor:
+    """
+    The flavor that opens the model file *path*, by its suffix.
+
+    Raises:
+        SaveRefusedError: no flavor knows the suffix; the message lists those that are known.
+    """
+    suffix = path.suffix.lower()
+    for name, entry in FLAVORS.items():
+        if suffix in entry.suffixes:
+            return get_flavor(name)
+    known = ", ".join(sorted(one for entry in FLAVORS.values() for one in entry.suffixes))
+    raise SaveRefusedError(f"{path}: expected a model file ending in one of {known}, got '{suffix}'")

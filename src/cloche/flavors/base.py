@@ -1,0 +1,76 @@
+"""What a flavor has to do for its library; the rest of cloche knows models by this class only."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cloche.contract.model import Output
+from cloche.records import ModelFacts, Outputs
+from cloche.trust import DEFAULT, TrustPolicy
+
+
+class Flavor(ABC):
+    """
+    One model library: how its fitted models are recognised, frozen, opened and asked.
+
+    `packages` are the distributions whose version decides whether a frozen model still means the same. A library
+    that cannot be used after a fork (`fork_safe` is False) is opened by each engine process anew.
+    """
+
+    name: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]]
+    fork_safe: ClassVar[bool] = True
+
+    @abstractmethod
+    def framework(self, model: Any) -> str:
+        """The library and its version: `scikit-learn 1.9.1`."""
+
+    @abstractmethod
+    def facts(self, model: Any) -> ModelFacts:
+        """
+        What the fitted *model* says of itself.
+
+        Raises:
+            SaveRefusedError: it cannot answer new rows.
+        """
+
+    @abstractmethod
+    def dump(self, model: Any, directory: Path, *, trust: TrustPolicy = DEFAULT) -> dict[str, Any]:
+        """
+        Write *model* into *directory*; the result are the manifest's `options` for `load`.
+
+        Raises:
+            SaveRefusedError: it could not be opened elsewhere; the message holds the recipe.
+        """
+
+    @abstractmethod
+    def load(
+        self,
+        directory: Path,
+        options: Mapping[str, Any],
+        trust: TrustPolicy,
+        *,
+        files: Mapping[str, bytes] | None = None,
+    ) -> Any:
+        """
+        Open what `dump` wrote, running no code from it. *files* are bytes already verified, by path.
+
+        Raises:
+            WrongFormatError, ArchiveLimitError, UntrustedTypeError, TamperedModelError
+        """
+
+    @abstractmethod
+    def open_file(self, path: Path, trust: TrustPolicy) -> Any:
+        """
+        Open a model file that the library wrote by itself, running no code from it.
+
+        Raises:
+            WrongFormatError, ArchiveLimitError, UntrustedTypeError, TamperedModelError
+        """
+
+    @abstractmethod
+    def predict(self, native: Any, frame: Any, output: Output) -> Outputs:
+        """What *native* answers for *frame*, as plain Python values."""

@@ -1,0 +1,57 @@
+"""scikit-learn: estimators and pipelines, stored with skops behind our own allow-list and content checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import sklearn
+
+from cloche.contract.model import Output
+from cloche.flavors.base import Flavor
+from cloche.flavors.sklearn import foreign, predict, storage
+from cloche.flavors.sklearn.facts import facts_of
+from cloche.flavors.sklearn.recipes import refuse_unfit
+from cloche.records import ModelFacts, Outputs
+from cloche.trust import DEFAULT, TrustPolicy
+
+
+class SklearnFlavor(Flavor):
+    """Fitted scikit-learn estimators; those of other packages if the operator allows their types."""
+
+    name: ClassVar[str] = "sklearn"
+    packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)
+
+    def framework(self, model: Any) -> str:
+        """The library and its version."""
+        return f"scikit-learn {sklearn.__version__}"
+
+    def facts(self, model: Any) -> ModelFacts:
+        """What the fitted *model* says of itself; see `facts_of`."""
+        refuse_unfit(model)
+        return facts_of(model)
+
+    def dump(self, model: Any, directory: Path, *, trust: TrustPolicy = DEFAULT) -> dict[str, Any]:
+        """Write `model.skops`; see `storage.dump`."""
+        refuse_unfit(model)
+        return storage.dump(model, directory, trust)
+
+    def load(
+        self,
+        directory: Path,
+        options: Mapping[str, Any],
+        trust: TrustPolicy,
+        *,
+        files: Mapping[str, bytes] | None = None,
+    ) -> Any:
+        """Open `model.skops`; see `storage.loads`."""
+        return storage.load(directory, trust, files)
+
+    def open_file(self, path: Path, trust: TrustPolicy) -> Any:
+        """Open a `.skops` file that skops wrote; see `foreign.open_file`."""
+        return foreign.open_file(path, trust)
+
+    def predict(self, native: Any, frame: Any, output: Output) -> Outputs:
+        """What *native* answers for *frame*."""
+        return predict.predict(native, frame, output)

@@ -1,0 +1,62 @@
+"""
+A `.skops` file as skops itself writes it: brought to the form that we store, then opened as any other.
+
+skops also writes what belongs to fitting or can be built again (random states, neighbour trees). Our own files leave
+these out, and our list does not allow them; here each is replaced by null before anything is built.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from cloche.flavors.sklearn.schema import SCHEMA, read_schema
+from cloche.flavors.sklearn.storage import loads
+from cloche.trust import TrustPolicy
+
+_LEFT_OUT_LOADERS = frozenset({"RandomStateNode", "RandomGeneratorNode"})
+_LEFT_OUT_CLASSES = frozenset({"KDTree", "BallTree"})
+
+
+def open_file(path: Path, trust: TrustPolicy) -> Any:
+    """
+    The model in the file *path*.
+
+    Raises:
+        WrongFormatError, ArchiveLimitError, UntrustedTypeError, TamperedModelError: as for our own files.
+    """
+    raw = path.read_bytes()
+    schema = read_schema(raw, path.name)
+    slimmed = _without(schema)
+    return loads(raw if slimmed == schema else _repacked(raw, slimmed), trust, path.name)
+
+
+def _without(node: Any) -> Any:
+    """The schema with null in place of every node that our own files leave out; its id stays for later references."""
+    if isinstance(node, list):
+        return [_without(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("__loader__") in _LEFT_OUT_LOADERS or (
+        node.get("__class__") in _LEFT_OUT_CLASSES and "__loader__" in node and node["__loader__"] != "TypeNode"
+    ):
+        null = {
+            "__class__": "str",
+            "__module__": "builtins",
+            "__loader__": "JsonNode",
+            "content": "null",
+            "is_json": True,
+        }
+        return null | {"__id__": node.get("__id__")}
+    return {key: _without(value) for key, value in node.items()}
+
+
+def _repacked(raw: bytes, schema: dict[str, Any]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as source, zipfile.ZipFile(packed, "w") as target:
+        for member in source.namelist():
+            target.writestr(member, json.dumps(schema) if member == SCHEMA else source.read(member))
+    return packed.getvalue()

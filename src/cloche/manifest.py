@@ -1,0 +1,113 @@
+"""
+`manifest.json`: what an artifact is, what lies in it, where it came from. Format `cloche-artifact/1`.
+
+The sha256 of the exact bytes of this file identifies an artifact across stores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from cloche import integrity
+from cloche.errors import ManifestError
+from cloche.records import FrameSpec
+
+FORMAT = "cloche-artifact/1"
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+FileEntry = integrity.FileEntry
+
+
+class Tolerance(msgspec.Struct, frozen=True):
+    """How far an answer may be from the model's own: |Δ| ≤ absolute + relative · |y|."""
+
+    dtype: str = "float64"
+    absolute: float = 1e-9
+    relative: float = 1e-9
+
+
+class Metric(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A measured quality; `interval` is the two-sided 95 % interval, `n` the rows it was measured on."""
+
+    name: str
+    value: float
+    split: str
+    n: int
+    interval: tuple[float, float] | None = None
+    method: str | None = None
+
+
+class Training(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Where the model came from; times are RFC 3339 in UTC."""
+
+    rows: int | None = None
+    fingerprint: str | None = None
+    column_fingerprints: dict[str, str] = {}
+    data_version: str | None = None
+    seed: int | None = None
+    hyperparameters: dict[str, Any] = {}
+    git: dict[str, Any] | None = None
+    embeds_training_rows: str | None = None
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """What the model was saved with: Python, platform, and the distributions that were imported."""
+
+    python: str
+    platform: str
+    packages: dict[str, str]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`manifest.json`; unknown keys of later formats are a refusal, not a guess."""
+
+    name: str
+    task: str
+    flavor: str
+    framework: str
+    created: str
+    created_by: str
+    cloche: str
+    frame: FrameSpec
+    files: dict[str, FileEntry]
+    environment: Environment
+    options: dict[str, Any] = {}
+    engines: tuple[str, ...] = ("native",)
+    tolerance: Tolerance = Tolerance()
+    training: Training = Training()
+    metrics: tuple[Metric, ...] = ()
+    lineage: dict[str, Any] = {}
+    description: str | None = None
+    schema: str = FORMAT
+
+    def to_json(self) -> bytes:
+        """The exact bytes that are written, hashed and signed."""
+        document = {"schema": self.schema, **msgspec.to_builtins(self)}  # a default would be left out
+        return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Manifest:
+        """
+        Raises:
+            ManifestError: *raw* is not a manifest of `cloche-artifact/1`.
+        """
+        try:
+            schema = msgspec.json.decode(raw, type=_Schema).schema
+            if schema != FORMAT:
+                came = f"got '{schema}'; a newer cloche wrote it"
+                raise ManifestError(f"manifest.json: expected schema '{FORMAT}', {came}")
+            return msgspec.json.decode(raw, type=cls)
+        except msgspec.MsgspecError as exc:
+            raise ManifestError(f"manifest.json: {exc}") from exc
+
+
+class _Schema(msgspec.Struct):
+    schema: str
+
+
+def identity(raw: bytes) -> str:
+    """The artifact's identity: the sha256 of the bytes of its `manifest.json`, lower-case hex."""
+    return hashlib.sha256(raw).hexdigest()

@@ -1,0 +1,103 @@
+"""
+The inputs of `reference.json`: what the monitor compares today's rows with.
+
+One field at a time, so no row can be put together again from it; of a private field nothing, of a key only
+how many values there are, of free text only its length.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from cloche.contract.model import Contract, Field
+from cloche.records import Column, Table
+
+MAX_BINS = 20
+_NUMERIC = ("number", "integer")
+
+
+def profile(table: Table, contract: Contract) -> dict[str, dict[str, Any]]:
+    """
+    Statistics of each field of *contract* that *table* has, by name.
+
+    `bins.counts[i]` counts values from `bins.edges[i]` up to, and only for the last bin including, `edges[i + 1]`.
+    """
+    return {
+        field.name: _field(field, table.columns[field.name])
+        for field in contract.fields
+        if field.name in table.columns and not field.private
+    }
+
+
+def _field(field: Field, column: Column) -> dict[str, Any]:
+    gone = int(column.missing.sum())
+    summary: dict[str, Any] = {"type": field.type, "role": field.role, "n": len(column.missing), "missing": gone}
+    present = column.present()
+    if field.role == "key":
+        return summary | {"distinct": len(set(map(str, present.tolist())))}
+    if not len(present):
+        return summary
+    if field.levels is not None:
+        return summary | _levels(field, present)
+    if field.type == "boolean":
+        return summary | {"levels": {"true": int((present == 1).sum()), "false": int((present == 0).sum())}}
+    if field.type in _NUMERIC and column.kind in ("boolean", "integer", "number"):
+        return summary | numbers(present.astype(np.float64))
+    if field.type in ("date", "datetime") and column.kind in ("date", "datetime"):
+        return summary | _moments(present)
+    if field.type == "vector" and column.kind == "vector":
+        norms = np.array([float(np.linalg.norm(vector)) for vector in present])
+        return summary | {"norm": numbers(norms)}
+    return summary | {"characters": numbers(np.array([len(str(value)) for value in present], dtype=np.float64))}
+
+
+def _levels(field: Field, present: np.ndarray[Any, Any]) -> dict[str, Any]:
+    known = set(field.levels or ())
+    counts = Counter(present.tolist())
+    rest = sum(count for level, count in counts.items() if level not in known)
+    found = {str(level): counts.get(level, 0) for level in field.levels or ()}
+    return {"levels": found} | ({"other": rest} if rest else {})
+
+
+def numbers(values: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Moments, ends and at most 20 quantile bins of the finite ones among *values*."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return {"finite": 0}
+    edges = np.unique(np.quantile(finite, np.linspace(0.0, 1.0, MAX_BINS + 1)))
+    with np.errstate(all="ignore"):
+        moments = {"mean": _or_none(finite.mean()), "variance": _or_none(finite.var())}
+    return {
+        "finite": int(finite.size),
+        **moments,
+        "minimum": float(finite.min()),
+        "maximum": float(finite.max()),
+        "bins": {"edges": edges.tolist(), "counts": _counts(finite, edges)},
+    }
+
+
+def _counts(values: np.ndarray[Any, Any], edges: np.ndarray[Any, Any]) -> list[int]:
+    if edges.size == 1:
+        return [int(values.size)]
+    places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, edges.size - 2)
+    return [int(count) for count in np.bincount(places, minlength=edges.size - 1)]
+
+
+def _or_none(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _moments(present: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Dates as seconds since 1970, so that the same bins serve them."""
+    return {"unit": "seconds since 1970-01-01", **numbers(np.array([_seconds(one) for one in present]))}
+
+
+def _seconds(moment: datetime.date) -> float:
+    if not isinstance(moment, datetime.datetime):
+        moment = datetime.datetime(moment.year, moment.month, moment.day)
+    start = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC if moment.tzinfo else None)
+    return (moment - start).total_seconds()

@@ -1,0 +1,161 @@
+"""
+The plain data that crosses layers: a table of columns, the frame a model wants, what it answers.
+
+No library but numpy is imported here; pandas and polars are met in `tables/` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+Kind = Literal["boolean", "integer", "number", "string", "date", "datetime", "vector", "object"]
+Container = Literal["pandas", "polars", "numpy", "series", "list"]
+#: What an object column holds where a value is missing: libraries do not treat them alike.
+Marker = Literal["nan", "none", "na"]
+#: Values by column name, one list a column; `None` is missing. What an engine is called with.
+Columns = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """
+    One column of a training table.
+
+    `values` is a 1-D array of `len(missing)` items: float64, int64, bool, or object holding `str`,
+    `datetime.date`, `datetime.datetime`, or 1-D float64 arrays (vector). Where `missing` is True the
+    value is a filler and must not be read. `levels` are those a categorical dtype declares, in order.
+    `label` is a pandas column label that is no string (`df[0]`).
+    """
+
+    name: str
+    kind: Kind
+    values: np.ndarray[Any, Any]
+    missing: np.ndarray[Any, np.dtype[np.bool_]]
+    dtype: str
+    levels: tuple[Any, ...] | None = None
+    ordered: bool = False
+    timezone: str | None = None
+    marker: Marker = "nan"
+    label: int | None = None
+
+    def present(self) -> np.ndarray[Any, Any]:
+        """The values that are not missing."""
+        return self.values if not self.missing.any() else self.values[~self.missing]
+
+    def to_list(self) -> list[Any]:
+        """Plain Python values, `None` where missing."""
+        plain = self.values.tolist() if self.kind != "vector" else [vector.tolist() for vector in self.values]
+        if not self.missing.any():
+            return plain
+        return [None if gone else value for value, gone in zip(plain, self.missing, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Named columns of one length, and the container they came in."""
+
+    columns: Mapping[str, Column]
+    rows: int
+    container: Container
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns.values())
+
+    def to_columns(self) -> dict[str, list[Any]]:
+        """Every column as plain Python values, `None` where missing."""
+        return {column.name: column.to_list() for column in self}
+
+
+class FrameColumn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    A column of the frame a model was fitted on; `dtype` as the container spells it.
+
+    `marker` and `label` are as in `Column`.
+    """
+
+    name: str
+    dtype: str
+    levels: tuple[Any, ...] | None = None
+    ordered: bool = False
+    marker: Marker = "nan"
+    label: int | None = None
+
+
+class FrameSpec(msgspec.Struct, frozen=True):
+    """
+    The frame a model was fitted on, so that the same frame can be built from a request.
+
+    `numpy` is one 2-D array (every `dtype` the same); `series` is a single 1-D column (a text
+    vectorizer's input); `list` a list of rows.
+    """
+
+    container: Container
+    columns: tuple[FrameColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """
+    What a model answers for n rows, as plain Python values in row order.
+
+    `prediction` has n items: a scalar; for several outputs a dict by output name; for labels, vectors
+    and embeddings a list. `probabilities` has n items, each a list in the order of the contract's
+    classes; for several outputs a dict of such lists. `score` has n floats (anomaly).
+    """
+
+    prediction: list[Any]
+    probabilities: list[Any] | None = None
+    score: list[float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.prediction)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answers as plain data."""
+        return {"prediction": self.prediction, "probabilities": self.probabilities, "score": self.score}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Outputs:
+        """What `to_dict` gave."""
+        return cls(given["prediction"], given["probabilities"], given["score"])
+
+    def rows(self, start: int, stop: int) -> Outputs:
+        """The answers of rows *start* to *stop* (exclusive)."""
+        return Outputs(
+            self.prediction[start:stop],
+            None if self.probabilities is None else self.probabilities[start:stop],
+            None if self.score is None else self.score[start:stop],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InputFacts:
+    """What a fitted model says of one input, without seeing a table."""
+
+    read: bool = True  #: False: no fitted step reads the column
+    levels: tuple[Any, ...] | None = None  #: fixed by an encoder
+    unknown_level: Literal["reject", "warn"] | None = None
+    text: bool = False  #: read by a text vectorizer
+    source: str = ""  #: the step that says so, "OneHotEncoder"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a fitted model says of itself; made by a flavor, read by `contract.infer`."""
+
+    task: str
+    names: tuple[str, ...] | None  #: feature names, if it keeps them
+    n_inputs: int | None
+    inputs: Mapping[str, InputFacts] = field(default_factory=dict)
+    classes: tuple[Any, ...] | None = None  #: in the order of the probabilities
+    output_classes: tuple[tuple[Any, ...], ...] | None = None  #: one tuple an output (multi-output)
+    output_names: tuple[str, ...] | None = None
+    probabilities: bool = False
+    embedding: int | None = None  #: length of an output vector
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    training_rows_inside: str | None = None  #: why, where the model embeds training rows (kNN, SVC …)

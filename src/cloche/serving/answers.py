@@ -1,0 +1,188 @@
+"""
+From a model's outputs to the answer that leaves: scalars for one row, lists for many.
+
+Pure: no engine, no protocol. The normative table of shapes by task is `docs/reference/answers.md`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cloche.contract.compiled import ValidRows
+from cloche.contract.model import Output
+from cloche.contract.problems import MAX_PROBLEMS, Problem
+from cloche.records import Outputs
+
+#: Tasks whose largest probability says how sure the model is of its prediction.
+_CONFIDENT = ("classification", "multioutput_classification")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """
+    The answer to one request.
+
+    One row: `prediction` is a scalar (a dict for several outputs, a list for labels and embeddings) and
+    `probabilities` a dict from class to number. Many rows: the same keys holding lists.
+    """
+
+    prediction: Any
+    probabilities: dict[str, Any] | None = None
+    confidence: Any = None
+    score: Any = None
+    warnings: list[Problem] = field(default_factory=list)
+    model: str = ""
+    model_version: str = ""
+    request_id: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What goes on the wire, in the documented order; keys that do not apply are left out."""
+        answer: dict[str, Any] = {"prediction": self.prediction}
+        for key in ("confidence", "probabilities", "score"):
+            value = getattr(self, key)
+            if value is not None:
+                answer[key] = value
+        answer["model"] = self.model
+        answer["model_version"] = self.model_version
+        if self.request_id is not None:
+            answer["request_id"] = self.request_id
+        if self.warnings:
+            answer["warnings"] = [msgspec.to_builtins(one) for one in self.warnings]
+        return answer
+
+
+def shape(
+    outputs: Outputs,
+    rows: ValidRows,
+    *,
+    model: str,
+    version: int | str,
+    request_id: str | None = None,
+    top: int | None = None,
+    probabilities: bool = True,
+) -> Prediction:
+    """
+    Shape *outputs* as the answer to *rows*.
+
+    *top* keeps the K most probable classes of each row (in a table the others are null there, and a class
+    that no row keeps is left out). NaN and infinity become null, with a warning.
+    """
+    output, single = rows.contract.output, rows.single
+    finite, warnings = _finite(outputs, single)
+    shares = finite.probabilities
+    confidence = _confidence(shares, output, single) if output.task in _CONFIDENT else None
+    return Prediction(
+        prediction=finite.prediction[0] if single else finite.prediction,
+        probabilities=_probabilities(shares, output, single, top) if probabilities else None,
+        confidence=confidence if probabilities or output.task == "classification" else None,
+        score=None if finite.score is None else (finite.score[0] if single else finite.score),
+        warnings=[*rows.warnings, *warnings],
+        model=model,
+        model_version=str(version),
+        request_id=request_id,
+    )
+
+
+def nothing(output: Output) -> Outputs:
+    """The answers to no rows: every list there, and empty."""
+    return Outputs([], [] if output.probabilities else None, [] if output.task == "anomaly" else None)
+
+
+def class_key(value: Any) -> str:
+    """A class as the key of `probabilities`: text as it is, all else as JSON writes it (`true`, `1`)."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _finite(outputs: Outputs, single: bool) -> tuple[Outputs, list[Problem]]:
+    """The outputs with null for NaN and infinity, and one warning a row for each kind of output."""
+    bad: list[tuple[int, str]] = []
+    clean: dict[str, list[Any] | None] = {}
+    for kind in ("prediction", "probabilities", "score"):
+        values = getattr(outputs, kind)
+        broken = [] if values is None else [row for row, value in enumerate(values) if not _is_finite(value)]
+        bad += [(row, kind) for row in broken]
+        clean[kind] = values if not broken else [_nulled(value) for value in values]
+    warnings = [_not_finite(None if single else row, kind) for row, kind in sorted(bad)[:MAX_PROBLEMS]]
+    return Outputs(clean["prediction"] or [], clean["probabilities"], clean["score"]), warnings
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, dict) or all(map(_is_finite, value.values()))
+
+
+def _nulled(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (list, tuple)):
+        return [_nulled(one) for one in value]
+    return {key: _nulled(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def _not_finite(row: int | None, kind: str) -> Problem:
+    return Problem(
+        row=row,
+        field=None,
+        code="not_finite",
+        message=f"the model answered NaN or infinity in '{kind}'; the answer holds null",
+    )
+
+
+def _confidence(shares: list[Any] | None, output: Output, single: bool) -> Any:
+    """The largest probability of each row; by output name where there are several."""
+    if shares is None:
+        return None
+    return _by_output(shares, output, lambda rows, _name: _scalar([_largest(row) for row in rows], single))
+
+
+def _largest(shares: Sequence[float | None]) -> float | None:
+    known = [share for share in shares if share is not None]
+    return max(known) if len(known) == len(shares) and known else None
+
+
+def _probabilities(shares: list[Any] | None, output: Output, single: bool, top: int | None) -> dict[str, Any] | None:
+    if shares is None:
+        return None
+    classes = dict(zip(output.names or (), output.output_classes or (), strict=False))
+
+    def table(rows: Sequence[Any], name: str | None) -> dict[str, Any]:
+        known = output.classes if name is None else classes.get(name)
+        return dict(_by_class(rows, known or (), single, top))
+
+    found: dict[str, Any] = _by_output(shares, output, table)
+    return found
+
+
+def _by_output(shares: list[Any], output: Output, make: Callable[[Sequence[Any], str | None], Any]) -> Any:
+    """`make(rows, None)`, or by output name `make(rows, name)` where there are several outputs."""
+    if not output.names:
+        return make(shares, None)
+    return {name: make([row[name] for row in shares], name) for name in output.names}
+
+
+def _by_class(rows: Sequence[Any], classes: Sequence[Any], single: bool, top: int | None) -> Iterator[tuple[str, Any]]:
+    kept = rows if top is None else [_top(row, top) for row in rows]
+    for place, name in enumerate(classes):
+        column = [row[place] for row in kept]
+        if top is None or any(share is not None for share in column):
+            yield class_key(name), _scalar(column, single)
+
+
+def _top(shares: Sequence[float | None], top: int) -> list[float | None]:
+    """The *top* largest shares (the earlier class wins a tie), null elsewhere."""
+    known = [-1.0 if share is None else share for share in shares]
+    order = sorted(range(len(known)), key=known.__getitem__, reverse=True)
+    best = set(order[:top])
+    return [share if place in best else None for place, share in enumerate(shares)]
+
+
+def _scalar(values: list[Any], single: bool) -> Any:
+    return values[0] if single else values

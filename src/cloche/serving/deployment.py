@@ -1,0 +1,119 @@
+"""One version of a model that this server answers with: its contract at the door, its engine behind a lane."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cloche.contract.compiled import CompiledContract, ValidRows, compile_contract
+from cloche.contract.model import Contract
+from cloche.contract.problems import MAX_PROBLEMS, Problem
+from cloche.errors import InvalidInputError
+from cloche.manifest import Manifest
+from cloche.records import Outputs
+from cloche.registry import VersionRecord
+from cloche.serving.answers import nothing
+from cloche.serving.engine_process import EngineProcess, RowsRefused
+from cloche.serving.lane import Engine, Lane
+from cloche.trust import TrustPolicy
+
+_log = logging.getLogger("cloche.serving")
+
+
+class VersionEngine(Engine, Protocol):
+    """An engine that says, once it is started, which artifact it holds."""
+
+    manifest: Manifest
+    contract: Contract
+
+    @property
+    def pid(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deployment:
+    """
+    A version held warm. `name`, `version` and `number` (of the contract) are what answers and routes say.
+    """
+
+    name: str
+    record: VersionRecord
+    compiled: CompiledContract
+    manifest: Manifest
+    lane: Lane
+
+    @property
+    def version(self) -> int:
+        return self.record.version
+
+    @property
+    def number(self) -> int:
+        return self.record.contract
+
+    async def infer(self, rows: ValidRows, timeout_s: float) -> Outputs:
+        """
+        What the model answers to *rows*, off the event loop.
+
+        Raises:
+            InvalidInputError: the rows keep the contract and the model still raises on some (`model_refused`).
+            OverloadedError, DeadlineExceededError, EngineError, NotReadyError: as the lane says.
+        """
+        if not len(rows):
+            return nothing(rows.contract.output)
+        try:
+            return await self.lane.infer(rows.columns(), len(rows), timeout_s)
+        except RowsRefused as exc:
+            raise InvalidInputError(_model_refused(exc.rows, rows.single)) from exc
+
+    async def close(self, *, grace_s: float = 30.0) -> None:
+        """Finish what is in flight, then end the engine's process."""
+        await self.lane.close(grace_s=grace_s)
+
+
+async def deploy(
+    name: str, record: VersionRecord, directory: Path, *, trust: TrustPolicy, strict: bool, queue_rows: int
+) -> Deployment:
+    """
+    Open the artifact in *directory* in a process of its own.
+
+    Raises:
+        ArtifactError: it will not be opened.
+        EngineError: its process died on the way.
+    """
+    engine = EngineProcess(directory, trust)
+    return await deploy_engine(name, record, engine, strict=strict, queue_rows=queue_rows)
+
+
+async def deploy_engine(
+    name: str, record: VersionRecord, engine: VersionEngine, *, strict: bool, queue_rows: int
+) -> Deployment:
+    """
+    Start *engine* and put it behind a lane.
+
+    Raises:
+        ArtifactError, EngineError: it does not start.
+    """
+    await engine.start()
+    _log.info("%s version %d is loaded (engine process %s)", name, record.version, engine.pid)
+    return Deployment(
+        name=name,
+        record=record,
+        compiled=compile_contract(engine.contract, strict=strict),
+        manifest=engine.manifest,
+        lane=Lane(engine, name=f"{name} version {record.version}", queue_rows=queue_rows),
+    )
+
+
+def _model_refused(rows: Sequence[int], single: bool) -> list[Problem]:
+    return [
+        Problem(
+            row=None if single else row,
+            field=None,
+            code="model_refused",
+            message="the model could not answer this row, although it keeps the contract",
+        )
+        for row in rows[:MAX_PROBLEMS]
+    ]

@@ -1,0 +1,111 @@
+"""
+`python -m cloche.serving.engine_child DIRECTORY`: one opened artifact behind two pipes.
+
+The first message in holds the operator's trust; the answer is the verified manifest and contract, or why
+the artifact will not be opened. Then each message is a call. What the model prints goes to standard error:
+the pipes are moved out of the reach of file descriptors 0 and 1 before anything is imported that could write.
+It ends when its input ends, so it never outlives its server.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from cloche import pipes
+from cloche.artifact import OpenArtifact, open_artifact
+from cloche.artifact import golden as golden_rows
+from cloche.contract.compiled import ValidRows
+from cloche.errors import ClocheError
+from cloche.records import Columns, Outputs
+from cloche.serving import isolate
+from cloche.trust import TrustPolicy
+
+_log = logging.getLogger("cloche.engine")
+
+
+def main(directory: str) -> int:
+    """Open the artifact in *directory* and answer calls until the input ends."""
+    calls, answers = pipes.take_stdio()
+    # Ctrl-C and a service manager signal the whole group; the server lets us finish, then closes the pipe.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
+    try:
+        return _serve(directory, calls, answers)
+    except EOFError:  # the server has gone, or closed us
+        return 0
+
+
+def _serve(directory: str, calls: IO[bytes], answers: IO[bytes]) -> int:
+    trust = TrustPolicy.from_dict(pipes.read(calls)["trust"])
+    try:
+        engine = ChildEngine(open_artifact(Path(directory), trust))
+    except Exception as exc:  # noqa: BLE001  an artifact may break any library on its way in
+        if not isinstance(exc, ClocheError):
+            _log.exception("the artifact could not be opened")
+        pipes.write(
+            answers, {"refused": f"{type(exc).__name__}: {exc}" if not isinstance(exc, ClocheError) else str(exc)}
+        )
+        return 1
+    pipes.write(answers, engine.facts())
+    while True:
+        pipes.write(answers, engine.answer(pipes.read(calls)))
+
+
+class ChildEngine:
+    """An opened artifact that answers one call at a time."""
+
+    def __init__(self, opened: OpenArtifact) -> None:
+        self._opened = opened
+        self._known_good = _known_good_row(opened)
+        self._still_works()  # warm-up: the first call of many libraries is a slow one
+
+    def facts(self) -> dict[str, Any]:
+        """Manifest and contract as they were verified: the server reads no file of the artifact itself."""
+        return {"manifest": self._opened.manifest.to_json(), "contract": self._opened.contract.to_json()}
+
+    def answer(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Outputs, the rows that the model refuses, or that the engine is broken."""
+        try:
+            return self._predict(call["columns"], call["n"])
+        except Exception:  # noqa: BLE001  nothing a model does may end the loop
+            _log.exception("the engine failed")
+            return {"broken": True}
+
+    def _predict(self, columns: Columns, n: int) -> dict[str, Any]:
+        result = isolate.answer(self._opened.engine.predict, columns, n)
+        if isinstance(result, Outputs):
+            return result.to_dict()
+        _log.error("the model raised on %d of %d rows", len(result.rows), n, exc_info=result.cause)
+        return {"refused_rows": result.rows} if self._still_works() else {"broken": True}
+
+    def _still_works(self) -> bool:
+        """Whether a row that was answered when the model was saved is still answered."""
+        if self._known_good is None:
+            return True
+        try:
+            self._opened.engine.predict(self._known_good, 1)
+        except Exception:  # noqa: BLE001
+            _log.exception("the model no longer answers a golden row")
+            return False
+        return True
+
+
+def _known_good_row(opened: OpenArtifact) -> Columns | None:
+    path = opened.directory / golden_rows.GOLDEN
+    lines = golden_rows.read(path) if path.exists() else []
+    if not lines:
+        return None
+    rows: ValidRows = opened.compiled.validate([lines[0].row], single=True)
+    return rows.columns()
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1])
+    sys.stderr.flush()
+    os._exit(status)  # nothing is left to save, and taking the libraries down can last seconds

@@ -1,0 +1,43 @@
+"""
+What an operator allows beyond the default, as plain data.
+
+A policy is made from the operator's own configuration (`config.TrustSettings`) or from flags, never
+from an artifact, a store or the working directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPolicy:
+    """
+    Which artifacts may be opened, and what they may hold.
+
+    `signing_keys` are Ed25519 public keys: 32 raw bytes, their base64, or PEM. `allowed_types` are fully
+    qualified names (`package.module.Class`) that a model may hold besides the built-in allow-list.
+    """
+
+    require_signature: bool = False
+    signing_keys: tuple[bytes, ...] = ()
+    allowed_types: frozenset[str] = frozenset()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The policy as plain data, for the process that opens the artifact."""
+        return {
+            "require_signature": self.require_signature,
+            "signing_keys": list(self.signing_keys),
+            "allowed_types": sorted(self.allowed_types),
+        }
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> TrustPolicy:
+        """What `to_dict` gave."""
+        return cls(given["require_signature"], tuple(given["signing_keys"]), frozenset(given["allowed_types"]))
+
+
+#: Unsigned artifacts, and the built-in allow-list alone.
+DEFAULT = TrustPolicy()

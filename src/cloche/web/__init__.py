@@ -1,0 +1,1 @@
+"""HTTP: the gate, the application, the connection, the server. The only home of uvicorn."""

@@ -1,0 +1,357 @@
+"""
+Who and what is let in, and what is logged when it has been answered. Pure: no socket, no clock, no framework.
+
+The ASGI application and the connection class are adapters of a few lines; every decision stands here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from cloche import rates
+from cloche.errors import (
+    ClocheError,
+    DrainingError,
+    ForbiddenError,
+    NotFoundError,
+    OverloadedError,
+    RateLimitedError,
+    RequestError,
+    TooLargeError,
+    UnauthorizedError,
+    UnsupportedMediaTypeError,
+)
+from cloche.rates import Rate
+from cloche.web import problems, routes
+from cloche.web.buckets import Buckets, OwnBuckets
+from cloche.web.cors import Cors
+from cloche.web.forwarded import Proxies
+from cloche.web.head import Head, is_loopback_name, netloc_of, token_of
+from cloche.web.routes import Target
+
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_PATH_LOGGED = 512
+#: What a server that is shutting down still answers: its health is asked for until the end.
+_ALWAYS = ("live", "health", "ready")
+#: What is answered however many requests are in flight.
+_UNCOUNTED = frozenset({*_ALWAYS, "preflight"})
+#: Refused after the gate let it in: the model that was meant is known only then.
+_LATE = frozenset({401, 403, 429})
+
+
+class Caller(Protocol):
+    """A valid key: who calls, and what the key is for."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def rate(self) -> str | None: ...
+    def allows(self, scope: str, model: str | None = None) -> bool: ...
+
+
+#: Whose key a text is.
+Authenticate = Callable[[str], Caller | None]
+
+
+#: Who sends a request, or None: one way to say who you are.
+Authenticator = Callable[[Head], Caller | None]
+
+
+def by_key(authenticate: Authenticate) -> Authenticator:
+    """Callers that send an API key."""
+
+    def who(head: Head) -> Caller | None:
+        token = token_of(head)
+        return None if token is None else authenticate(token)
+
+    return who
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that may go on: where to, by whom, under which id."""
+
+    request_id: str
+    client_request_id: str | None
+    head: Head
+    peer: str | None
+    target: Target
+    caller: Caller | None
+    started: float
+    close: bool = False  #: answer with `Connection: close`: the server is leaving
+
+    def may_see(self, model: str) -> bool:
+        """Whether the caller's key covers *model* (without keys everybody sees all)."""
+        return self.caller is None or any(self.caller.allows(scope, model) for scope in self.target.route.scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that is answered at once: the status, the error's name, what helps."""
+
+    request_id: str
+    client_request_id: str | None
+    head: Head
+    peer: str | None
+    started: float
+    status: int
+    error: str
+    message: str
+    headers: tuple[tuple[str, str], ...] = ()
+    close: bool = False
+    key: str | None = None
+
+    def body(self) -> bytes:
+        return problems.body(self.error, self.message, self.request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the answering added: for the log line only."""
+
+    model: str | None = None
+    version: int | None = None
+    contract: int | None = None
+    rows: int | None = None
+    error: str | None = None
+    bytes_in: int | None = None
+
+
+class Gate:
+    """
+    The rules of one server.
+
+    *authenticators* are asked in turn who calls; None where nobody is asked, and an empty list lets nobody in. Where
+    nobody is asked `Host` has to be a loopback name if *loopback*, and a browser's `Origin` this server itself or one
+    of *cors*. A mounted application passes `guard_host=False`: the program around it decides who comes in.
+    """
+
+    def __init__(
+        self,
+        *,
+        new_id: Callable[[], str],
+        authenticators: Sequence[Authenticator] | None = None,
+        max_body_bytes: int = 2_000_000,
+        max_in_flight: int = 1_000,
+        loopback: bool = True,
+        guard_host: bool = True,
+        buckets: Buckets | None = None,
+        model_rates: Mapping[str, Rate] | None = None,
+        cors: Cors | None = None,
+        proxies: Proxies | None = None,
+    ) -> None:
+        self._new_id = new_id
+        self._authenticators = authenticators
+        self._max_body_bytes = max_body_bytes
+        self._max_in_flight = max_in_flight
+        self._in_flight = 0
+        self._buckets = OwnBuckets() if buckets is None else buckets
+        self._model_rates = model_rates or {}
+        self.cors = cors or Cors()
+        self.proxies = proxies or Proxies()
+        self._loopback = loopback
+        self._guard_host = guard_host
+        #: `leaving`: still answering, each connection for the last time; `closed`: refusing.
+        self.phase: Literal["serving", "leaving", "closed"] = "serving"
+
+    @property
+    def keys_required(self) -> bool:
+        return self._authenticators is not None
+
+    @property
+    def max_body_bytes(self) -> int:
+        return self._max_body_bytes
+
+    def admit(self, head: Head, peer: str | None, now: float) -> Admitted | Refusal:
+        """Let the request in, or say with which status it is refused; `leave` is to follow."""
+        given = head.headers.get("x-request-id", "")
+        admitted = Admitted(
+            request_id=self._new_id(),
+            client_request_id=given if _CLIENT_ID.fullmatch(given) else None,
+            head=head,
+            peer=peer,
+            target=_NOWHERE,
+            caller=None,
+            started=now,
+            close=self.phase != "serving",
+        )
+        try:
+            self._check_origin(head)
+            target = _target(head)
+            admitted = replace(admitted, target=target)
+            if self.phase == "closed" and target.route.name not in _ALWAYS:
+                raise DrainingError("the server is shutting down")
+            if self.cors.asks(head.method, head.headers):
+                return self._preflight(admitted)
+            if head.method not in target.route.methods:
+                return _wrong_method(admitted)
+            admitted = replace(admitted, caller=self._who(head, target))
+            self._check_caller(admitted, now)
+            self._check_body(head)
+            self._enter(target)
+        except ClocheError as exc:
+            return refusal(admitted, exc)
+        return admitted
+
+    def leave(self, verdict: Admitted | Refusal) -> None:
+        """The request is answered, or given up: another may take its place."""
+        if isinstance(verdict, Admitted) and verdict.target.route.name not in _UNCOUNTED:
+            self._in_flight -= 1
+
+    def take_of_model(self, model: str, now: float) -> None:
+        """
+        Count a request that is for *model*, which a path need not name.
+
+        Raises:
+            RateLimitedError: it takes no more for now.
+        """
+        rate = self._model_rates.get(model) or self._model_rates.get("*")
+        if rate is not None:
+            self._take(f"model:{model}", rate, f"model '{model}'", now)
+
+    def refuse(self, head: Head, peer: str | None, now: float, status: int, message: str, name: str) -> Refusal:
+        """A refusal that the connection decided on: a broken head, a limit, a deadline."""
+        given = head.headers.get("x-request-id", "")
+        known = given if _CLIENT_ID.fullmatch(given) else None
+        return Refusal(self._new_id(), known, head, peer, now, status, name, message, close=True)
+
+    def finish(
+        self, request: Admitted | Refusal, status: int, bytes_out: int, now: float, facts: Facts | None = None
+    ) -> dict[str, Any]:
+        """The log record of an answered request: no values, no key, no query."""
+        known = facts or Facts()
+        caller = request.caller if isinstance(request, Admitted) else None
+        error, key, why = known.error, None if caller is None else caller.id, None
+        if isinstance(request, Refusal):
+            error, key, why = error or request.error, request.key, request.message
+        elif status in _LATE:
+            why = error
+        record = {
+            "request_id": request.request_id,
+            "client_request_id": request.client_request_id,
+            "client": request.peer,
+            "certificate": request.head.certificate,
+            "key": key,
+            "method": request.head.method,
+            "path": request.head.path[:_PATH_LOGGED],
+            "status": status,
+            "ms": round((now - request.started) * 1000, 3),
+            "error": error,
+            "refused": why,
+            "model": known.model,
+            "version": known.version,
+            "contract": known.contract,
+            "rows": known.rows,
+            "bytes_in": known.bytes_in,
+            "bytes_out": bytes_out,
+        }
+        return {key: value for key, value in record.items() if value is not None}
+
+    def _check_origin(self, head: Head) -> None:
+        """Without keys a web page must not reach us: neither by a rebound name nor from another origin."""
+        if self.keys_required or not self._guard_host:
+            return
+        host = head.headers.get("host", "")
+        if self._loopback and host and not is_loopback_name(host):
+            raise ForbiddenError("without keys only a loopback name is answered; the Host header names another one")
+        origin = head.headers.get("origin")
+        if origin is not None and netloc_of(origin) != host.lower() and not self.cors.allows(origin):
+            raise ForbiddenError("without keys no page of another origin may call; the Origin header names another one")
+
+    def _preflight(self, request: Admitted) -> Admitted:
+        if not self.cors.allows(request.head.headers["origin"]):
+            raise ForbiddenError("no page of this origin may call; see the server's setting 'cors_origin'")
+        return replace(request, target=Target(replace(_PREFLIGHT, methods=request.target.route.methods)))
+
+    def _who(self, head: Head, target: Target) -> Caller | None:
+        if self._authenticators is None or not target.route.scopes:
+            return None
+        for authenticator in self._authenticators:
+            caller = authenticator(head)
+            if caller is not None:
+                return caller
+        if token_of(head) is None:
+            raise UnauthorizedError("a key is needed: send 'Authorization: Bearer KEY' or 'X-API-Key: KEY'")
+        raise UnauthorizedError("the key is not valid: unknown, expired or revoked")
+
+    def _check_caller(self, request: Admitted, now: float) -> None:
+        caller, model, scopes = request.caller, request.target.model, request.target.route.scopes
+        if caller is None:
+            return
+        if not any(caller.allows(scope, model) for scope in scopes):
+            wanted = " or ".join(f"'{scope}'" for scope in scopes)
+            there = "" if model is None else f" for model '{model}'"
+            raise ForbiddenError(f"the key lacks the scope {wanted}{there}")
+        if caller.rate is not None:
+            self._take(f"key:{caller.id}", rates.parse(caller.rate), f"key '{caller.id}'", now)
+
+    def _take(self, name: str, rate: Rate, whose: str, now: float) -> None:
+        wait_s = self._buckets.take(name, rate, now)
+        if wait_s > 0:
+            exc = RateLimitedError(f"{whose}: at most {rate} on this host; try again in {wait_s:.3g} s")
+            exc.retry_after_s = wait_s
+            raise exc
+
+    def _enter(self, target: Target) -> None:
+        if target.route.name in _UNCOUNTED:
+            return
+        if self._in_flight >= self._max_in_flight:
+            raise OverloadedError(f"requests in flight: at most {self._max_in_flight}, and {self._in_flight} are")
+        self._in_flight += 1
+
+    def _check_body(self, head: Head) -> None:
+        encoding = head.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity"):
+            raise UnsupportedMediaTypeError(f"Content-Encoding: send the body plain, got '{encoding[:32]}'")
+        length = head.headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self._max_body_bytes:
+            most = self._max_body_bytes
+            raise TooLargeError(f"body: at most {most} bytes, got {length[:20]}; send fewer rows a request")
+
+
+_NOWHERE = Target(routes.Route("none", re.compile("")))
+_PREFLIGHT = routes.Route("preflight", re.compile(""))
+
+
+def refusal(request: Admitted, exc: ClocheError) -> Refusal:
+    """The answer that *exc* stands for."""
+    status, name = problems.status_of(exc)
+    return Refusal(
+        request.request_id,
+        request.client_request_id,
+        request.head,
+        request.peer,
+        request.started,
+        status,
+        name,
+        problems.message_of(exc),
+        problems.extra_headers(exc),
+        request.close,
+        None if request.caller is None else request.caller.id,
+    )
+
+
+def _wrong_method(request: Admitted) -> Refusal:
+    allowed = ", ".join(request.target.route.methods)
+    message = f"{request.head.method[:16]} is not allowed on {request.head.path[:256]}; allowed: {allowed}"
+    plain = refusal(request, RequestError(message))
+    return replace(plain, status=405, error=problems.NAMES[405], headers=(("allow", allowed),))
+
+
+def _target(head: Head) -> Target:
+    """Where the path and `X-API-Version` lead."""
+    target = routes.match(head.path)
+    if target is None:
+        raise NotFoundError(f"nothing is at {head.path[:256]}; see /docs")
+    asked = head.headers.get("x-api-version")
+    if asked is None or target.route.name != "predict":
+        return target
+    number = asked.strip().removeprefix("v")
+    if not (number.isascii() and number.isdigit() and len(number) <= 9):
+        raise RequestError(f"X-API-Version: expected a contract number such as 1, got '{asked[:32]}'")
+    if target.contract not in (None, int(number)):
+        raise RequestError(f"the path asks for contract {target.contract} and X-API-Version for {number}")
+    return target if target.version is not None else replace(target, contract=int(number))

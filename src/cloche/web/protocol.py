@@ -1,0 +1,336 @@
+"""
+The connection: what HTTP itself must keep, before any request reaches the application.
+
+A subclass of uvicorn's `HttpToolsProtocol` that relies on some of its private names; `tests/unit/web/
+test_protocol.py` asserts that they exist. Limits on the head, deadlines for receiving, one Host, HTTP/1.x only, and
+a JSON body for whatever the parser refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from cloche.config import ServerConfig
+from cloche.web import problems, tls
+from cloche.web.gate import Gate
+from cloche.web.head import Head
+
+LogRequest = Callable[[dict[str, Any]], None]
+#: After the application's own deadline for the body has answered 408, the connection is closed.
+_BODY_SLACK_S = 1.0
+_NOT_IN_TARGET = re.compile(rb"[^\x21-\x7e]")
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z:.%_-]+\])(?::[0-9]*)?")
+
+
+class _Broken(Exception):
+    """The head breaks a rule; raised through the parser."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class ClocheProtocol(HttpToolsProtocol):
+    """One connection. `bound` makes the class for one server."""
+
+    gate: ClassVar[Gate]
+    limits: ClassVar[ServerConfig]
+    write_log: ClassVar[staticmethod[[dict[str, Any]], None]]
+    open_from: ClassVar[Counter[str]]  #: connections by address
+
+    @classmethod
+    def bound(cls, gate: Gate, limits: ServerConfig, log_request: LogRequest) -> type[ClocheProtocol]:
+        """The class of one server's connections."""
+        bound = {"gate": gate, "limits": limits, "write_log": staticmethod(log_request), "open_from": Counter()}
+        return type("BoundProtocol", (cls,), bound)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.url = b""  # uvicorn sets it when a request begins; we may refuse before that
+        self._timer: asyncio.TimerHandle | None = None
+        self._reader_timer: asyncio.TimerHandle | None = None  # runs while the caller does not take our answers
+        self._not_taken = 0
+        self._in_head = True  # no body byte is expected before the next head is complete
+        self._head_began = False  # at least one byte of it has come
+        self._head_bytes = 0
+        self._header_bytes = 0
+        self._broken: _Broken | None = None
+        self._certificate: str | None = None
+        self._counted: str | None = None
+        self._cycles: deque[RequestResponseCycle] = deque()  # what is not answered yet, in order
+        self._raw_body_left: int | None = None  # after an upgrade request: its body, which the parser leaves to us
+
+    # -- the connection -----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._certificate = tls.subject_of(transport.get_extra_info("peercert"))
+        self._arm(self.limits.header_timeout_s)
+        self._check_count()
+
+    def _check_count(self) -> None:
+        """Named proxies carry many callers, so theirs are not counted."""
+        most, peer = self.limits.max_connections_per_client, self.client[0] if self.client else None
+        if not most or peer in self.gate.proxies:
+            return
+        self._counted = peer or ""
+        self.open_from[self._counted] += 1
+        count = self.open_from[self._counted]
+        if count > most:
+            self._refuse(_Broken(429, f"connections: at most {most} from one address, this is number {count}"))
+
+    def _uncount(self) -> None:
+        if self._counted is not None:
+            self.open_from[self._counted] -= 1
+            if not self.open_from[self._counted]:
+                del self.open_from[self._counted]
+            self._counted = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        self._disarm_reader()
+        self._uncount()
+        for cycle in self._cycles:  # uvicorn tells the last one only, and the others write to a closed connection
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self._cycles.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._broken is not None or self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        if self._raw_body_left is not None:
+            self._take_raw_body(data)
+            return
+        if self._in_head:
+            self._begin_head()
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as exc:
+            self._take_raw_body(data[exc.args[0] :])
+        except httptools.HttpParserError as exc:
+            self._refuse(_reason(exc))
+        else:
+            if self._in_head and self._head_bytes > self.limits.max_header_bytes + self.limits.max_url_bytes:
+                self._refuse(_Broken(431, f"headers: at most {self.limits.max_header_bytes} bytes, got more"))
+
+    # -- the parser ---------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._certificate is not None:
+            self.scope["extensions"] = {"tls": {"client_cert_name": self._certificate}}
+        self._header_bytes = 0
+        if not self._in_head:  # pipelined: its head came in the packet of the one before
+            self._in_head, self._head_bytes = True, 0
+        self._begin_head()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self.limits.max_url_bytes:
+            raise _Broken(414, f"URL: at most {self.limits.max_url_bytes} bytes, got {len(self.url)} or more")
+        if _NOT_IN_TARGET.search(url):
+            raise _Broken(400, "URL: expected visible ASCII, the rest percent-encoded")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > self.limits.max_header_bytes:
+            raise _Broken(431, f"headers: at most {self.limits.max_header_bytes} bytes, got more")
+        if not self._in_head:
+            return  # a trailer: counted, never mixed into the headers
+        if len(self.headers) >= self.limits.max_headers:
+            raise _Broken(431, f"headers: at most {self.limits.max_headers}, got more")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        version = self.parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise _Broken(505, "HTTP/1.0 and HTTP/1.1 are spoken here")
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and version == "1.1"):
+            raise _Broken(400, f"expected exactly one Host header, got {hosts}")
+        if hosts and not _HOST.fullmatch(_value(self.headers, b"host") or b""):
+            raise _Broken(400, "Host: expected a name or an address, and a port")
+        self._check_coding(version)
+        if self.parser.should_upgrade() and _value(self.headers, b"transfer-encoding") is not None:
+            raise _Broken(411, "a request that asks for another protocol has to say its Content-Length")
+        self._in_head, self._head_began = False, False
+        self._arm(self.limits.body_timeout_s + _BODY_SLACK_S)
+        super().on_headers_complete()
+        while self._cycles and self._cycles[0].response_complete:
+            self._cycles.popleft()
+        self._cycles.append(self.cycle)
+
+    def _check_coding(self, version: str) -> None:
+        """A body comes whole or in chunks; whatever else a proxy might read otherwise than we do."""
+        coding = _value(self.headers, b"transfer-encoding")
+        if coding is not None and (version == "1.0" or coding.strip().lower() != b"chunked"):
+            raise _Broken(400, "Transfer-Encoding: expected 'chunked', in HTTP/1.1")
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            self._ignore_upgrade()
+            return
+        self._in_head, self._head_bytes, self._head_began = True, 0, False
+        self._disarm()
+        super().on_message_complete()
+
+    # -- deadlines ----------------------------------------------------------------------------------
+
+    def _begin_head(self) -> None:
+        if not self._head_began:
+            self._head_began = True
+            self._arm(self.limits.header_timeout_s)
+
+    def _arm(self, seconds: float) -> None:
+        self._disarm()
+        self._timer = self.loop.call_later(seconds, self._too_slow)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if self.transport.is_closing():
+            return
+        if self._busy() and self._in_head:  # we stopped reading while an earlier request is answered
+            self._arm(self.limits.header_timeout_s)
+        elif self._in_head and self._head_began:
+            self._refuse(_Broken(408, f"headers: not complete after {self.limits.header_timeout_s:g} s"))
+        else:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._arm_reader()
+
+    def resume_writing(self) -> None:
+        self._disarm_reader()
+        super().resume_writing()
+
+    def _arm_reader(self) -> None:
+        self._disarm_reader()
+        self._not_taken = self.transport.get_write_buffer_size()
+        self._reader_timer = self.loop.call_later(self.limits.body_timeout_s, self._reads_nothing)
+
+    def _disarm_reader(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+
+    def _reads_nothing(self) -> None:
+        """A caller that takes no byte of its answers for as long as a body may last is given up."""
+        if self.transport.get_write_buffer_size() < self._not_taken:
+            self._arm_reader()
+        else:
+            self.transport.abort()
+
+    # -- upgrades -----------------------------------------------------------------------------------
+
+    def _ignore_upgrade(self) -> None:
+        """
+        Another protocol is asked for: the request is answered as it stands, and the connection closed.
+
+        Java's HttpClient asks for h2c with every request; the parser then stops before the body.
+        """
+        self.cycle.keep_alive = False
+        self._raw_body_left = int(_value(self.headers, b"content-length") or b"0")
+
+    def _take_raw_body(self, data: bytes) -> None:
+        left = self._raw_body_left or 0
+        self.cycle.body += data[:left]
+        self._raw_body_left = max(0, left - len(data))
+        if self._raw_body_left == 0:
+            self.cycle.more_body = False
+            self._disarm()
+        self.cycle.message_event.set()
+
+    # -- refusals -----------------------------------------------------------------------------------
+
+    def _busy(self) -> bool:
+        """Whether an answer is still to be written on this connection."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse(self, broken: _Broken) -> None:
+        self._broken = broken
+        self._disarm()
+        if self._busy() and not self._abandoned():  # never between the parts of another answer: we close after it
+            self._leave_out_the_broken()
+            self.cycle.keep_alive = False
+            return
+        now = time.monotonic()
+        peer = self.gate.proxies.client(self.client[0] if self.client else None, self.headers or [])
+        name = problems.NAMES.get(broken.status) or _NAMES[broken.status]
+        refused = self.gate.refuse(self._head(), peer, now, broken.status, broken.message, name)
+        body = refused.body()
+        extra = [*self.server_state.default_headers, *_encoded(self.gate.cors.headers(refused.head.headers))]
+        if broken.status == 429:
+            extra.append((b"retry-after", b"1"))
+        self.transport.write(_answer(broken.status, body, refused.request_id, extra))
+        self.transport.close()
+        self.write_log(self.gate.finish(refused, broken.status, len(body), now))
+
+    def _abandoned(self) -> bool:
+        """Give up the request whose body is broken, if nothing of any answer was written yet and none is before it."""
+        if self.pipeline or self.cycle.response_started or not self.cycle.more_body:
+            return False
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        return True
+
+    def _leave_out_the_broken(self) -> None:
+        """A request that waits its turn and whose body is broken is not answered: the one before it is the last."""
+        if self.pipeline and self.cycle.more_body:
+            self.pipeline.popleft()
+            self._cycles.pop()
+            self.cycle = self._cycles[-1]
+
+    def _head(self) -> Head:
+        """As much of the request as is known: enough for a log line."""
+        method = self.parser.get_method().decode("ascii") if self.url else "?"
+        path = (self.url or b"").partition(b"?")[0][:256].decode("latin-1")
+        return Head.of(method, path or "?", b"", self.headers or [], self._certificate)
+
+
+def _value(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    return next((value for key, value in headers if key == name), None)
+
+
+def _reason(exc: httptools.HttpParserError) -> _Broken:
+    """Ours, or what the parser says; never a byte of the request."""
+    ours = exc.__context__
+    if isinstance(ours, _Broken):
+        return ours
+    said = str(exc) if type(exc) is httptools.HttpParserError else ""
+    return _Broken(400, f"the request is not valid HTTP/1.1: {said}" if said else "the request is not valid HTTP/1.1")
+
+
+def _encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+_NAMES = {400: "BadRequest", 408: "RequestTimeout", 429: "RateLimited"}
+
+
+def _answer(status: int, body: bytes, request_id: str, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    headers = [
+        *default_headers,
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        (b"connection", b"close"),
+    ]
+    return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n" + body

@@ -1,0 +1,86 @@
+"""
+The closed table of paths, and what each needs. Pure: no framework, no handler.
+
+`/v1/models/` and `/v2/models/` are reserved for other dialects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_READ = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path of the data port; `scopes` are the key scopes of which one is needed, none where it is open."""
+
+    name: str
+    pattern: re.Pattern[str]
+    methods: tuple[str, ...] = _READ
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A route and what the path named: a model, a contract number, a version, a file."""
+
+    route: Route
+    model: str | None = None
+    contract: int | None = None
+    version: int | None = None
+    file: str | None = None
+
+
+_NAME = r"(?P<model>[^/]+)"
+_CONTRACT = r"v(?P<contract>[0-9]{1,9})"
+_VIEW = ("predict", "view")
+
+
+def _route(name: str, path: str, methods: tuple[str, ...] = _READ, scopes: tuple[str, ...] = ()) -> Route:
+    return Route(name, re.compile(path), methods, scopes)
+
+
+ROUTES: tuple[Route, ...] = (
+    _route("predict", rf"/(?:{_CONTRACT}/)?predict", ("POST",), ("predict",)),
+    _route("predict", rf"/models/{_NAME}/(?:{_CONTRACT}/)?predict", ("POST",), ("predict",)),
+    _route("predict", rf"/models/{_NAME}/versions/(?P<version>[0-9]{{1,9}})/predict", ("POST",), ("predict",)),
+    _route("live", "/live"),
+    _route("health", "/health"),
+    _route("ready", "/ready"),
+    _route("metadata", "/metadata", scopes=_VIEW),
+    _route("metadata", "/info", scopes=_VIEW),
+    _route("models", "/models", scopes=_VIEW),
+    _route("model", rf"/models/{_NAME}", scopes=_VIEW),
+    _route("openapi", r"/openapi\.json", scopes=_VIEW),
+    _route("docs", "/docs"),
+    _route("docs_changes", "/docs/changes", scopes=_VIEW),
+    _route("docs_content", "/docs/content", scopes=_VIEW),
+    _route("static", r"/docs/static/(?P<file>[a-z0-9._-]{1,64})"),
+    _route("home", "/"),
+)
+
+
+def match(path: str) -> Target | None:
+    """What *path* asks for, or None."""
+    for route in ROUTES:
+        found = route.pattern.fullmatch(path)
+        if found is not None:
+            return _target(route, found.groupdict())
+    return None
+
+
+def _target(route: Route, named: Mapping[str, str | None]) -> Target:
+    return Target(
+        route,
+        model=named.get("model"),
+        contract=_number(named.get("contract")),
+        version=_number(named.get("version")),
+        file=named.get("file"),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
