@@ -26,7 +26,7 @@ ROWS = (
     ("protocols", "scoring", "calling"),
     ("serving",),
     ("registry", "saving"),
-    ("artifact", "keys"),
+    ("artifact", "prediction_log", "keys"),
     ("engines",),
     ("flavors",),
     ("profile", "tables", "evaluation"),

@@ -81,6 +81,10 @@ class ObjectExistsError(StoreError):
     """A create-only write met an object that is already there."""
 
 
+class DamagedSegmentError(StoreError):
+    """A segment of the prediction log is not what its writer sealed."""
+
+
 # -- refused ------------------------------------------------------------------------------------
 
 

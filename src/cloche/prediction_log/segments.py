@@ -1,0 +1,82 @@
+"""
+The bytes of a segment: written frame by frame, read as far as they are whole.
+
+A segment is `MAGIC`, then frames (see `frames`). While it is written the rest of the file is zeros; the first frame
+that is cut short, empty, or of another checksum ends it. That is where a killed writer was.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from cloche.errors import DamagedSegmentError
+from cloche.prediction_log.frames import Frame, Header
+
+MAGIC: Final = b"cloche\x02\x01"
+_HEAD = struct.Struct("<II")
+#: One request may hold many rows; beyond this a length is no length of ours.
+MAX_FRAME_BYTES = 1 << 30
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Frame)
+
+
+def packed(frame: Frame) -> bytes:
+    """
+    *frame* as it stands in a segment.
+
+    Raises:
+        OverflowError, TypeError: it holds a value that msgpack has no form for.
+    """
+    payload = _encoder.encode(frame)
+    return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def payloads(data: bytes | memoryview) -> Iterator[tuple[memoryview, int]]:
+    """The payload of every whole frame, and where the next one begins."""
+    view = memoryview(data)
+    position = len(MAGIC) if bytes(view[: len(MAGIC)]) == MAGIC else len(view)
+    while position + _HEAD.size <= len(view):
+        length, checksum = _HEAD.unpack_from(view, position)
+        end = position + _HEAD.size + length
+        if not length or length > MAX_FRAME_BYTES or end > len(view):
+            return
+        payload = view[position + _HEAD.size : end]
+        if zlib.crc32(payload) != checksum:
+            return
+        yield payload, end
+        position = end
+
+
+def whole_bytes(data: bytes | memoryview) -> int:
+    """How many bytes of *data* are whole frames, `MAGIC` included; 0 where it is no segment."""
+    start = len(MAGIC) if bytes(data[: len(MAGIC)]) == MAGIC else 0
+    return max((end for _, end in payloads(data)), default=start)
+
+
+def read(data: bytes | memoryview, name: str) -> Iterator[Frame]:
+    """
+    The frames of a sealed segment, the header first.
+
+    Raises:
+        DamagedSegmentError: it is no segment, bytes follow its last whole frame, or a frame is not of this format.
+    """
+    if bytes(data[: len(MAGIC)]) != MAGIC:
+        raise DamagedSegmentError(f"{name}: expected a segment of the prediction log, got other bytes")
+    end, first = len(MAGIC), True
+    for payload, end in payloads(data):
+        try:
+            frame: Frame = _decoder.decode(payload)
+        except msgspec.MsgspecError as exc:
+            raise DamagedSegmentError(f"{name}: a frame that ends at byte {end}: {exc}") from exc
+        if first and not isinstance(frame, Header):
+            raise DamagedSegmentError(f"{name}: expected the header first, got a {type(frame).__name__}")
+        first = False
+        yield frame
+    if end != len(data):
+        raise DamagedSegmentError(f"{name}: damaged at byte {end} of {len(data)}")
