@@ -81,6 +81,10 @@ class ObjectExistsError(StoreError):
     """A create-only write met an object that is already there."""
 
 
+class SpoolError(StoreError):
+    """The folder in which records wait for the store cannot be used."""
+
+
 class DamagedSegmentError(StoreError):
     """A segment of the prediction log is not what its writer sealed."""
 
@@ -260,6 +264,12 @@ class OverloadedError(ServingError):
 
 class DrainingError(ServingError):
     """The server is shutting down."""
+
+    retry_after_s = 1.0
+
+
+class LogUnavailableError(ServingError):
+    """The answer's record could not be kept, and an answer without one does not leave."""
 
     retry_after_s = 1.0
 

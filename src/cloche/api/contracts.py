@@ -12,7 +12,7 @@ from cloche.api.publishing import publish
 from cloche.api.version import Version
 from cloche.api.workplace import Workplace
 from cloche.contract.compiled import compile_contract
-from cloche.contract.model import Contract
+from cloche.contract.model import Contract, LogInputs
 from cloche.contract.problems import Problem
 from cloche.errors import InvalidInputError
 from cloche.registry import Resolved
@@ -37,9 +37,16 @@ def contract_of(here: Workplace, reference: str) -> tuple[Resolved, Contract]:
     return found, here.registry.contract_of(found.version)
 
 
-def set_rules(here: Workplace, reference: str, overrides: Mapping[str, Mapping[str, Any]], *, promote: bool) -> Version:
+def set_rules(
+    here: Workplace,
+    reference: str,
+    overrides: Mapping[str, Mapping[str, Any]],
+    *,
+    promote: bool,
+    log_inputs: LogInputs | None = None,
+) -> Version:
     """
-    Publish a new version with the same model and changed rules.
+    Publish a new version with the same model and changed rules; *log_inputs* None leaves what the log keeps.
 
     Raises:
         UsageError: no such field or rule, or a value of the wrong type.
@@ -48,7 +55,9 @@ def set_rules(here: Workplace, reference: str, overrides: Mapping[str, Mapping[s
     found = here.registry.resolve(reference)
     directory = here.registry.fetch(found.version, here.settings.cache)
     with tempfile.TemporaryDirectory(prefix="cloche-contract-") as root:
-        staged = recontract(directory, overrides, root=Path(root), trust=here.trust, created_by=here.user)
+        staged = recontract(
+            directory, overrides, root=Path(root), trust=here.trust, created_by=here.user, log_inputs=log_inputs
+        )
         return publish(here, staged, promote=promote)
 
 

@@ -6,12 +6,13 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from cloche.api.publishing import publish
 from cloche.api.version import Version
 from cloche.api.workplace import Workplace, workplace
-from cloche.contract.model import Contract
+from cloche.contract.model import Contract, LogInputs
+from cloche.errors import UsageError
 from cloche.registry import check_name
 from cloche.saving import Inspection, SaveRequest, preview, stage
 
@@ -33,6 +34,7 @@ def save(
     seed: int | None = None,
     description: str | None = None,
     golden: str = "synthetic",
+    log_inputs: LogInputs | None = None,
     promote: bool = False,
     new_contract: bool = False,
     store: str | None = None,
@@ -62,6 +64,8 @@ def save(
         seed: The seed of the split or the fit.
         description: One paragraph for the model card.
         golden: `"synthetic"` rows drawn from the profile, or `"rows"`: real training rows.
+        log_inputs: What the prediction log keeps of the inputs: `"keep"` their values, `"summary"` only which bin of
+            the reference each lies in, `"none"` nothing. Without it as the predecessor's, else `"keep"`.
         promote: Make the new version live at once.
         new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
             nothing, whatever the new version breaks.
@@ -89,6 +93,7 @@ def save(
         seed=seed,
         description=description,
         golden=golden,
+        log_inputs=_checked(log_inputs),
     )
     version = _save(here, model, name, request, promote=promote, new_contract=new_contract)
     if not quiet and not _in_notebook():
@@ -130,6 +135,12 @@ def _previous(here: Workplace, name: str) -> Contract | None:
     """The contract that the new version inherits: that of the newest version of the name."""
     versions = here.registry.versions(name)
     return here.registry.contract(name, versions[-1].contract) if versions else None
+
+
+def _checked(log_inputs: LogInputs | None) -> LogInputs | None:
+    if log_inputs not in (None, *get_args(LogInputs)):
+        raise UsageError(f"log_inputs: expected 'keep', 'summary' or 'none', got {log_inputs!r}")
+    return log_inputs
 
 
 def _progress(line: str) -> None:

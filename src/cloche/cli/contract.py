@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -11,6 +12,7 @@ from cloche.api.workplace import Workplace, workplace
 from cloche.cli import contract_numbers
 from cloche.cli.output import json_option, print_json, print_store, store_option
 from cloche.cli.summaries import contract_lines
+from cloche.contract.model import LogInputs
 from cloche.contract.overrides import merge_assignments
 from cloche.errors import UsageError
 
@@ -26,6 +28,11 @@ _SHOWN = 20
     metavar="FIELD.KEY=VALUE",
     help="Publish a new version with this rule changed; repeat.",
 )
+@click.option(
+    "--log-inputs",
+    type=click.Choice(get_args(LogInputs)),
+    help="Publish a new version of whose inputs the log keeps the values, the bins, or nothing.",
+)
 @click.option("--promote", is_flag=True, help="With --set: make the new version live at once.")
 @click.option("--strict", is_flag=True, help="With check: refuse what would be answered with a warning.")
 @click.option("--default", type=int, metavar="N", help="Let paths without a number mean contract N.")
@@ -35,8 +42,8 @@ _SHOWN = 20
 @store_option
 @json_option
 def contract(
-    words: tuple[str, ...], assignments: tuple[str, ...], promote: bool, strict: bool, default: int | None,
-    sunset: str | None, callers: bool, changes: bool, store: str | None, as_json: bool,
+    words: tuple[str, ...], assignments: tuple[str, ...], log_inputs: LogInputs | None, promote: bool, strict: bool,
+    default: int | None, sunset: str | None, callers: bool, changes: bool, store: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Print or change (--set) the contract of NAME, or check a table.
 
@@ -54,8 +61,9 @@ def contract(
         return _check(here, name, Path(words[2]), strict, as_json)
     if len(words) != 1:
         raise UsageError(f"contract: expected NAME or 'check NAME TABLE', got '{' '.join(words)}'")
-    if assignments:
-        version = contracts.set_rules(here, words[0], merge_assignments(assignments), promote=promote)
+    if assignments or log_inputs is not None:
+        rules = merge_assignments(assignments)
+        version = contracts.set_rules(here, words[0], rules, promote=promote, log_inputs=log_inputs)
         print_json(version) if as_json else click.echo(str(version))
         return 0
     if default is not None or sunset is not None:

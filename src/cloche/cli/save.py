@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -10,6 +11,7 @@ from cloche.api import saving
 from cloche.api.files import open_model_file, read_training_table
 from cloche.api.workplace import workplace
 from cloche.cli.output import json_option, print_json, print_store, print_table, store_option
+from cloche.contract.model import LogInputs
 from cloche.contract.overrides import merge_assignments
 from cloche.errors import UsageError
 
@@ -50,6 +52,11 @@ _CONTEXT = click.option(
 @click.option("--data-version", metavar="TEXT", help="Your own name for the training data.")
 @click.option("--seed", type=int, help="The seed of the split or the fit.")
 @click.option("--description", metavar="TEXT", help="One paragraph for the model card.")
+@click.option(
+    "--log-inputs",
+    type=click.Choice(get_args(LogInputs)),
+    help="What the log keeps of inputs: values, bins, nothing [default: as before, else keep].",
+)
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")
 @store_option
@@ -69,6 +76,7 @@ def save(
     data_version: str | None,
     seed: int | None,
     description: str | None,
+    log_inputs: LogInputs | None,
     promote: bool,
     new_contract: bool,
     store: str | None,
@@ -95,6 +103,7 @@ def save(
         data_version=data_version,
         seed=seed,
         description=description,
+        log_inputs=log_inputs,
         promote=promote,
         new_contract=new_contract,
         store=store,

@@ -41,6 +41,9 @@ def contract_lines(contract: Contract) -> Iterator[str]:
     yield from (f"  {rule.name:<{width}}  {rule.role:<{roles}}  {rule.rule}" for rule in rules)
     if contract.ignored:
         yield f"accepted and ignored: {', '.join(contract.ignored)}"
+    if contract.log_inputs != "keep":
+        kept = "in which bin of the reference each lies" if contract.log_inputs == "summary" else "nothing"
+        yield f"of the inputs the prediction log keeps: {kept}"
     output = contract.output
     yield f"answers: {output.task}" + ("" if not output.classes else f": {', '.join(map(str, output.classes))}")
 

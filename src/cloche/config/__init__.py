@@ -9,13 +9,14 @@ configuration folders (or flags) alone.
 
 from __future__ import annotations
 
-from cloche.config.model import Location, Secret, ServerConfig, Settings, TrustSettings
+from cloche.config.model import Location, LogConfig, Secret, ServerConfig, Settings, TrustSettings
 from cloche.config.read import from_environment
 from cloche.config.table import SETTINGS, Setting, reference
 
 __all__ = [
     "SETTINGS",
     "Location",
+    "LogConfig",
     "Secret",
     "ServerConfig",
     "Setting",

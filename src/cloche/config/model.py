@@ -125,6 +125,37 @@ class ServerConfig:
 
 
 @dataclass(frozen=True)
+class LogConfig:
+    """What becomes of the record of every answered request."""
+
+    enabled: bool = _setting(True, "keep the prediction log")
+    durability: Literal["disk", "fsync", "store"] = _setting(
+        "disk",
+        "an answer leaves when its record is: 'disk': written (kept when a process is killed); 'fsync': flushed "
+        "(kept when the power fails); 'store': in the store (kept when the machine is lost)",
+    )
+    on_full: Literal["refuse", "serve"] = _setting(
+        "refuse", "when a record cannot be kept: answer 503, or answer without a record"
+    )
+    sample: float = _setting(1.0, "share of the requests that are recorded", minimum=0.0, maximum=1.0)
+    segment_bytes: int = _setting(8_388_608, "a segment is sealed at this size", minimum=65_536)
+    segment_age_s: float = _setting(5.0, "a segment is sealed at this age", minimum=0.05)
+    hash_key: Path | None = _setting(
+        None,
+        "file with the secret of keyed hashes; with it private fields are recorded as hashes, without it not at all",
+    )
+    retention_days: float | None = _setting(None, "records older than this are taken away; unset: never", minimum=0.0)
+    label_horizon_days: float = _setting(
+        30.0, "a label that names a key belongs to the last answer within this before its event time", minimum=0.0
+    )
+
+    @property
+    def complete(self) -> bool:
+        """Whether no setting gives up records."""
+        return self.enabled and self.sample >= 1.0 and self.on_full == "refuse"
+
+
+@dataclass(frozen=True)
 class TrustSettings:
     """What the operator trusts. Never from the environment, the working directory, the store or an artifact."""
 
@@ -159,7 +190,11 @@ class Settings:
     signing_key: Path | None = _setting(None, "private key (Ed25519, PEM) that signs what is saved")
     user: str = _setting("unknown", "who versions and promotions are recorded for (default: the login name)")
     trust: TrustSettings = TrustSettings()
+    spool: Path = _setting(
+        Path(), "folder on a local disk where records wait for the store (default: the platform's state folder)"
+    )
     server: ServerConfig = ServerConfig()
+    log: LogConfig = LogConfig()
     cwd: Path = dataclasses.field(default=Path(), metadata={"internal": True})
 
 

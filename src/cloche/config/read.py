@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cloche.config.model import ServerConfig, Settings, TrustSettings
+from cloche.config.model import LogConfig, ServerConfig, Settings, TrustSettings
 from cloche.config.table import SECTIONS, SETTINGS, Setting
 from cloche.config.values import convert, parse
 from cloche.errors import UsageError
@@ -35,11 +35,21 @@ def from_environment(
     environ = os.environ if environ is None else environ
     here = Path.cwd() if cwd is None else cwd
     merged: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-    merged[""] |= {"cache": _cache_folder(environ), "user": _login_name(environ), "cwd": here}
+    merged[""] |= {
+        "cache": _cache_folder(environ),
+        "spool": _spool_folder(environ),
+        "user": _login_name(environ),
+        "cwd": here,
+    }
     for folder in (system_folder, _user_folder(environ)):
         _merge_file(merged, folder / "config.toml")
     _merge_environment(merged, environ, here)
-    return Settings(**merged[""], server=ServerConfig(**merged["server"]), trust=TrustSettings(**merged["trust"]))
+    return Settings(
+        **merged[""],
+        server=ServerConfig(**merged["server"]),
+        log=LogConfig(**merged["log"]),
+        trust=TrustSettings(**merged["trust"]),
+    )
 
 
 # -- the files ----------------------------------------------------------------------------------
@@ -76,6 +86,13 @@ def _cache_folder(environ: Mapping[str, str]) -> Path:
         return _home(environ) / "Library" / "Caches" / "cloche"
     base = environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else _home(environ) / ".cache") / "cloche"
+
+
+def _spool_folder(environ: Mapping[str, str]) -> Path:
+    if sys.platform in ("darwin", "win32"):
+        return _cache_folder(environ) / "spool"
+    base = environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else _home(environ) / ".local" / "state") / "cloche" / "spool"
 
 
 def _home(environ: Mapping[str, str]) -> Path:

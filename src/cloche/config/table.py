@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloche.config.model import ServerConfig, Settings, TrustSettings
+from cloche.config.model import LogConfig, ServerConfig, Settings, TrustSettings
 
-SECTIONS: dict[str, type] = {"": Settings, "server": ServerConfig, "trust": TrustSettings}
+SECTIONS: dict[str, type] = {"": Settings, "server": ServerConfig, "log": LogConfig, "trust": TrustSettings}
 _FROM_FILES_ONLY = frozenset({"trust"})
 
 

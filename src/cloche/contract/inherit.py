@@ -50,7 +50,11 @@ def inherit(previous: Contract, learnt: Contract, answers: Answers) -> tuple[Con
     names = {one.name for one in (*kept, *carried)}
     ignored = tuple(name for name in dict.fromkeys((*learnt.ignored, *previous.ignored)) if name not in names)
     contract = msgspec.structs.replace(
-        learnt, fields=(*kept, *carried), output=_output(previous.output, learnt.output), ignored=ignored
+        learnt,
+        fields=(*kept, *carried),
+        output=_output(previous.output, learnt.output),
+        ignored=ignored,
+        log_inputs=previous.log_inputs,
     )
     return contract, compare(previous, contract).breaks
 

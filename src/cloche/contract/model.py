@@ -25,6 +25,8 @@ Task = Literal[
 #: What JSON a prediction is: `list` for multilabel and embedding, `object` for several outputs.
 OutputType = Literal["string", "integer", "number", "boolean"]
 
+LogInputs = Literal["keep", "summary", "none"]
+
 FORMAT: Final = "cloche-contract/1"
 
 #: In `Field.evidence`: the rule was set by its owner, and stays until the owner changes it.
@@ -90,11 +92,17 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Fields in the order of the model's frame (keys and contexts last), outputs, and what is ignored."""
+    """
+    Fields in the order of the model's frame (keys and contexts last), outputs, and what is ignored.
+
+    `log_inputs` is what the prediction log keeps of the inputs: their values, only in which bin of the reference
+    each lies, or nothing. Keys and contexts are kept all the same, and private fields never as they are.
+    """
 
     fields: tuple[Field, ...]
     output: Output
     ignored: tuple[str, ...] = ()
+    log_inputs: LogInputs = "keep"
     schema: Literal["cloche-contract/1"] = FORMAT
 
     def field(self, name: str) -> Field | None:

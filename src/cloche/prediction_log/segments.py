@@ -7,12 +7,14 @@ that is cut short, empty, or of another checksum ends it. That is where a killed
 
 from __future__ import annotations
 
+import datetime as dt
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from cloche.errors import DamagedSegmentError
 from cloche.prediction_log.frames import Frame, Header
@@ -21,6 +23,7 @@ MAGIC: Final = b"cloche\x02\x01"
 _HEAD = struct.Struct("<II")
 #: One request may hold many rows; beyond this a length is no length of ours.
 MAX_FRAME_BYTES = 1 << 30
+_WHOLE = range(-(2**63), 2**64)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Frame)
@@ -30,11 +33,32 @@ def packed(frame: Frame) -> bytes:
     """
     *frame* as it stands in a segment.
 
-    Raises:
-        OverflowError, TypeError: it holds a value that msgpack has no form for.
+    What msgpack has no form for (an integer beyond 64 bits, a moment that is before the year 1 in UTC) stands as text.
     """
-    payload = _encoder.encode(frame)
+    try:
+        payload = _encoder.encode(frame)
+    except (OverflowError, TypeError):
+        payload = _encoder.encode(
+            msgspec.structs.replace(frame, **{name: _plain(value) for name, value in _fields(frame)})
+        )
     return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def _fields(frame: Frame) -> Iterator[tuple[str, Any]]:
+    return ((name, getattr(frame, name)) for name in frame.__struct_fields__)
+
+
+def _plain(value: Any) -> Any:
+    """*value* with everything as text that msgpack cannot hold; numpy's scalars and arrays as Python's own."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    return str(value) if type(value) is int and value not in _WHOLE else value
 
 
 def payloads(data: bytes | memoryview) -> Iterator[tuple[memoryview, int]]:

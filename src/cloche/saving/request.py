@@ -9,7 +9,7 @@ from typing import Any
 
 from cloche.contract.compare import Comparison
 from cloche.contract.describe import FieldRule
-from cloche.contract.model import Contract
+from cloche.contract.model import Contract, LogInputs
 from cloche.manifest import Manifest
 
 
@@ -19,7 +19,7 @@ class SaveRequest:
     The arguments of `cloche.save` that say what to freeze; tables in any container that `tables.read` takes.
 
     `overrides` are rules by field (`{"age": {"minimum": 0}}`); `classes` labels for the model's classes, in their order
-    or by class; `golden` is `"synthetic"` or `"rows"`.
+    or by class; `golden` is `"synthetic"` or `"rows"`; `log_inputs` None: as the predecessor's.
     """
 
     inputs: Any = None
@@ -35,6 +35,7 @@ class SaveRequest:
     seed: int | None = None
     description: str | None = None
     golden: str = "synthetic"
+    log_inputs: LogInputs | None = None
 
 
 @dataclass(frozen=True, slots=True)

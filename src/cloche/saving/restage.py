@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from cloche.artifact import golden as golden_rows
 from cloche.artifact import open_artifact
 from cloche.contract.compare import compare
 from cloche.contract.compiled import CompiledContract, compile_contract
 from cloche.contract.describe import describe
+from cloche.contract.model import LogInputs
 from cloche.contract.overrides import apply_overrides
 from cloche.errors import InvalidInputError, SaveRefusedError
 from cloche.manifest import MANIFEST, SIGNATURE
@@ -25,10 +28,18 @@ from cloche.trust import TrustPolicy
 
 
 def recontract(
-    directory: Path, overrides: Mapping[str, Mapping[str, Any]], *, root: Path, trust: TrustPolicy, created_by: str
+    directory: Path,
+    overrides: Mapping[str, Mapping[str, Any]],
+    *,
+    root: Path,
+    trust: TrustPolicy,
+    created_by: str,
+    log_inputs: LogInputs | None = None,
 ) -> Staged:
     """
     Copy the artifact in *directory* to a new folder under *root*, with *overrides* in its contract.
+
+    *log_inputs* sets what the prediction log keeps of its inputs; None leaves that.
 
     The model, its reference and its metrics stay; golden rows that the new rules refuse are left out, and where none is
     left new ones are drawn and answered. `lineage.from` names the artifact it was made from.
@@ -40,6 +51,8 @@ def recontract(
     """
     opened = open_artifact(directory, trust)
     contract = apply_overrides(opened.contract, overrides)
+    if log_inputs is not None:
+        contract = msgspec.structs.replace(contract, log_inputs=log_inputs)
     compiled = compile_contract(contract)
     target = Path(tempfile.mkdtemp(prefix=f"{opened.manifest.name}-", dir=root))
     try:
@@ -50,7 +63,9 @@ def recontract(
         manifest = writing.with_changes(
             opened.manifest, created=writing.now(), created_by=created_by, lineage={"from": opened.identity}
         )
-        notes = (f"the same model as artifact {opened.identity[:12]}, with changed rules: {_listed(overrides)}",)
+        notes = (
+            f"the same model as artifact {opened.identity[:12]}, with changed rules: {_listed(overrides, log_inputs)}",
+        )
         text = card.card(manifest, contract, describe(contract), notes)
         (target / card.FILE).write_text(text, encoding="utf-8")
         manifest = writing.seal(target, manifest)
@@ -83,5 +98,6 @@ def _takes(compiled: CompiledContract, row: dict[str, Any]) -> bool:
     return True
 
 
-def _listed(overrides: Mapping[str, Mapping[str, Any]]) -> str:
-    return ", ".join(f"{field}.{key} = {value!r}" for field, rules in overrides.items() for key, value in rules.items())
+def _listed(overrides: Mapping[str, Mapping[str, Any]], log_inputs: LogInputs | None) -> str:
+    rules = [f"{field}.{key} = {value!r}" for field, rules in overrides.items() for key, value in rules.items()]
+    return ", ".join([*rules, *([] if log_inputs is None else [f"log_inputs = {log_inputs!r}"])])

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from cloche import tables
 from cloche.contract import infer as learning
 from cloche.contract.compare import Comparison, compare
@@ -183,6 +185,8 @@ def _learn(request: SaveRequest, material: Material, rehearsal: Rehearsal, previ
     )
     contract = found.contract if previous is None else inherit(previous, found.contract, answers)[0]
     contract = apply_overrides(contract, request.overrides) if request.overrides else contract
+    if request.log_inputs is not None:
+        contract = msgspec.structs.replace(contract, log_inputs=request.log_inputs)
     comparison = None if previous is None else compare(previous, contract)
     breaks = () if comparison is None else tuple(comparison.breaks)
     return _Learnt(contract, comparison, breaks, tuple(found.notes))

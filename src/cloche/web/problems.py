@@ -28,6 +28,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.NotReadyError: (503, "NotReady"),
     errors.OverloadedError: (503, "Overloaded"),
     errors.DrainingError: (503, "Draining"),
+    errors.LogUnavailableError: (503, "LogUnavailable"),
     errors.DeadlineExceededError: (504, "DeadlineExceeded"),
 }
 #: Statuses that no exception stands for: the gate and the connection say them.

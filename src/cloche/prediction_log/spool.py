@@ -1,0 +1,210 @@
+"""
+The spool of a host: segments that wait for the store, in a folder on a local disk.
+
+Several processes write into one spool, each into a segment of its own (`000000000042.open`) on which it holds a lock;
+sealed it is `000000000042.seg`. The kernel lets go of the lock when a writer dies, so that anybody can seal what a dead
+one left. Numbers are never used twice. POSIX only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from cloche.errors import SpoolError
+from cloche.ids import RequestIds
+from cloche.prediction_log import layout, segments
+
+_ABOUT = "spool.json"
+_COUNTER = "number"
+_MODE = 0o600
+
+
+class _About(msgspec.Struct, frozen=True):
+    id: str
+    store: str
+
+
+class Spool:
+    """The folder in which the segments for one store wait."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self.folder = folder
+        self.id = identity
+
+    @classmethod
+    def open(cls, base: Path, store_url: str) -> Spool:
+        """
+        The spool below *base* for that store; made where there is none.
+
+        Raises:
+            SpoolError: it cannot be made or read.
+        """
+        folder = base / hashlib.sha256(store_url.encode()).hexdigest()[:16]
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not (folder / _ABOUT).exists():
+                _create(folder / _ABOUT, msgspec.json.encode(_About(RequestIds().new(), store_url)))
+            return cls(folder, msgspec.json.decode((folder / _ABOUT).read_bytes(), type=_About).id)
+        except (OSError, msgspec.MsgspecError) as exc:
+            raise SpoolError(f"spool {folder}: {exc}") from exc
+
+    def next_number(self) -> int:
+        """
+        A number that no segment of this spool has had.
+
+        Raises:
+            OSError: it cannot be written down.
+        """
+        with _locked(self.folder / _COUNTER) as descriptor:
+            told = os.pread(descriptor, 32, 0)
+            known = [int(told)] if told.strip().isdigit() else []
+            number = 1 + max([*known, *(number for number, _, _ in self.segments())], default=0)
+            os.pwrite(descriptor, b"%032d" % number, 0)
+            os.fsync(descriptor)  # once a segment: after a power failure an old number would hide new records
+        return number
+
+    def segments(self) -> list[tuple[int, bool, Path]]:
+        """Every segment as its number, whether it is sealed, and its path; in the order of the numbers."""
+        found = [(layout.local_segment(path), path) for path in self.folder.iterdir()]
+        return sorted((told[0], told[1], path) for told, path in found if told is not None)
+
+    def seal_abandoned(self) -> None:
+        """
+        Seal what dead writers left, as far as it is whole.
+
+        Raises:
+            OSError: a segment cannot be read or renamed.
+        """
+        for number, sealed, path in self.segments():
+            if not sealed:
+                with contextlib.suppress(FileNotFoundError):
+                    self._seal_abandoned(number, path)
+
+    def _seal_abandoned(self, number: int, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _same(descriptor, path):  # its writer has sealed it meanwhile
+                return
+            whole = segments.whole_bytes(path.read_bytes())
+            os.ftruncate(descriptor, whole)
+            if whole <= len(segments.MAGIC):
+                path.unlink()
+            else:
+                path.rename(layout.sealed_segment(self.folder, number))
+        except BlockingIOError:  # its writer lives
+            return
+        finally:
+            os.close(descriptor)
+
+
+class Segment:
+    """
+    One segment that this process writes.
+
+    `written` is where the next frame goes: what lies before it is whole, whatever happened.
+    """
+
+    def __init__(self, spool: Spool, number: int, size: int, *, flushed: bool = False) -> None:
+        """
+        *flushed*: its name and its end are to be there after a power failure.
+
+        Raises:
+            OSError: the disk has no room for a segment, or cannot be written.
+        """
+        self.number = number
+        self.written = 0
+        self.born = time.monotonic()
+        self.frames = 0
+        self._folder = spool.folder
+        self._flushed = flushed
+        self._path = layout.open_segment(spool.folder, number)
+        beside = spool.folder / f".{number:012d}.{secrets.token_hex(4)}"
+        self._descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            os.posix_fallocate(self._descriptor, 0, size)  # a full disk is met here, not between two answers
+            self.append(segments.MAGIC)
+            beside.rename(self._path)
+            if flushed:
+                _sync_folder(spool.folder)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            raise
+
+    def append(self, data: bytes) -> None:
+        """
+        Add whole frames, in one write.
+
+        Raises:
+            OSError: they were not all written; the segment ends before them.
+        """
+        try:
+            done = os.pwrite(self._descriptor, data, self.written)
+            if done != len(data):
+                raise OSError(f"only {done} of {len(data)} bytes could be written")
+        except OSError:
+            os.ftruncate(self._descriptor, self.written)
+            raise
+        self.written += len(data)
+        self.frames += 1
+
+    def duplicate(self) -> int:
+        """A descriptor of the same file, for a thread that flushes it while it may be sealed; to be closed."""
+        return os.dup(self._descriptor)
+
+    def seal(self) -> Path:
+        """Nothing is added any more: it waits to be landed."""
+        sealed = layout.sealed_segment(self._folder, self.number)
+        os.ftruncate(self._descriptor, self.written)
+        if self._flushed:
+            os.fsync(self._descriptor)
+        self._path.rename(sealed)
+        os.close(self._descriptor)
+        return sealed
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _create(path: Path, data: bytes) -> None:
+    """Whoever comes first decides what *path* holds."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    beside.write_bytes(data)
+    with contextlib.suppress(FileExistsError):
+        os.link(beside, path)
+    beside.unlink()
+
+
+def _same(descriptor: int, path: Path) -> bool:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    held = os.fstat(descriptor)
+    return (found.st_ino, found.st_dev) == (held.st_ino, held.st_dev)

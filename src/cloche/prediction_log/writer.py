@@ -1,0 +1,146 @@
+"""
+Records on their way to the disk: one segment at a time, sealed by size and age, with the schemas that its rows need.
+
+What an answer waits for is `write`: one system call. Threads of a program that we are a guest in take turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import platform
+import threading
+import time
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from cloche._version import __version__
+from cloche.errors import LogUnavailableError
+from cloche.prediction_log import segments
+from cloche.prediction_log.frames import Frame, Header, Request, Schema
+from cloche.prediction_log.spool import Segment, Spool
+
+_log = logging.getLogger("cloche.log")
+#: After the disk was full it is not asked again for so long.
+_PAUSE_S = 1.0
+MakeSchema = Callable[[int], Schema]
+
+
+class SegmentWriter:
+    """The open segment of one process, or none while nothing was written since the last was sealed."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        segment_bytes: int,
+        segment_age_s: float,
+        flushed: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spool = spool
+        self._segment_bytes = segment_bytes
+        self._segment_age_s = segment_age_s
+        self._flushed = flushed
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._segment: Segment | None = None
+        self._schemas: dict[Hashable, int] = {}
+        self._again_at = 0.0
+        self.broken = False  #: the last record could not be kept
+
+    @property
+    def segment(self) -> Segment | None:
+        """What is being written."""
+        return self._segment
+
+    def write(self, frame: Frame, schema: tuple[Hashable, MakeSchema] | None = None) -> int:
+        """
+        Write *frame*; returns how many bytes that were.
+
+        *schema* says what its rows hold: the frame gets the id that stands for it in the open segment.
+
+        Raises:
+            LogUnavailableError: the disk takes nothing; what was written before stays whole.
+        """
+        with self._lock:
+            self._open()
+            if schema is not None and isinstance(frame, Request):
+                frame = replace(frame, schema=self._schema(*schema))
+            data = segments.packed(frame)
+            self._append(data)
+            self.broken = False
+            return len(data)
+
+    def tick(self) -> None:
+        """To be called now and then: a segment is sealed at its age also where nothing comes after it."""
+        with self._lock:
+            if self._segment is not None and self._clock() - self._segment.born >= self._segment_age_s:
+                self.seal()
+
+    def seal(self) -> Path | None:
+        """Hand over what was written; where it lies until it is landed."""
+        with self._lock:
+            segment, self._segment = self._segment, None
+            self._schemas.clear()
+            if segment is None:
+                return None
+            try:
+                return segment.seal()
+            except OSError as exc:  # the agent seals it when we are gone
+                _log.error("segment %d could not be sealed: %s", segment.number, exc)
+                return None
+
+    def probe(self) -> bool:
+        """Whether a record could be kept now; asks the disk only where the last one could not."""
+        with self._lock:
+            if self.broken and self._clock() >= self._again_at:
+                with contextlib.suppress(LogUnavailableError):
+                    self._open()
+                    self.broken = False
+            return not self.broken
+
+    def _schema(self, key: Hashable, make: MakeSchema) -> int:
+        known = self._schemas.get(key)
+        if known is None:
+            known = len(self._schemas) + 1
+            self._append(segments.packed(make(known)))
+            self._schemas[key] = known
+        return known
+
+    def _open(self) -> None:
+        segment = self._segment
+        if segment is not None:
+            if segment.written < self._segment_bytes and self._clock() - segment.born < self._segment_age_s:
+                return
+            self.seal()
+        if self._clock() < self._again_at:
+            raise self._unavailable("the disk was full a moment ago")
+        try:
+            number = self._spool.next_number()
+            self._segment = Segment(self._spool, number, self._segment_bytes, flushed=self._flushed)
+        except OSError as exc:
+            self._again_at = self._clock() + _PAUSE_S
+            raise self._unavailable(str(exc)) from exc
+        now_us = time.time_ns() // 1000
+        header = Header(self._spool.id, self._segment.number, now_us, __version__, platform.node())
+        self._append(segments.packed(header))
+
+    def _append(self, data: bytes) -> None:
+        segment = self._segment
+        if segment is None:
+            raise self._unavailable("no segment is open")
+        try:
+            segment.append(data)
+        except OSError as exc:
+            self._again_at = self._clock() + _PAUSE_S
+            self.seal()
+            raise self._unavailable(str(exc)) from exc
+
+    def _unavailable(self, why: str) -> LogUnavailableError:
+        if not self.broken:
+            _log.error("records cannot be kept in %s: %s", self._spool.folder, why)
+        self.broken = True
+        return LogUnavailableError("the record of this answer could not be kept; try again")
