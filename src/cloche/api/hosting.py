@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from cloche.api.workplace import Workplace, workplace
-from cloche.config import ServerConfig
+from cloche.config import LogConfig, ServerConfig
 from cloche.keys import KeyRing
+from cloche.prediction_log.lander import OwnLog
 from cloche.web import server
 from cloche.web.mounted import MountedApp, Served
 from cloche.web.processes import launch
@@ -18,12 +19,12 @@ from cloche.web.processes import launch
 __all__ = ["Served", "asgi", "open", "serve"]
 
 
-def open(reference: str, *, store: str | None = None, strict: bool = False) -> Served:
+def open(reference: str, *, store: str | None = None, strict: bool = False, log: bool = False) -> Served:
     """
     One model to ask from a program's own handlers: `await served.infer(rows)`, or `served.predict(rows)` to block.
 
-    The engine runs in a process of its own; `NAME` follows promotions and rollbacks, `NAME@3` is pinned. Call
-    `close()`, or use it as a context manager.
+    The engine runs in a process of its own; `NAME` follows promotions and rollbacks, `NAME@3` is pinned. With
+    *log* every answer is recorded as a server's is (settings `[log]`). Call `close()`, or use it as a context manager.
 
     Raises:
         NotFoundError: no such model, version or route.
@@ -31,22 +32,40 @@ def open(reference: str, *, store: str | None = None, strict: bool = False) -> S
     """
     here = workplace(store)
     config = replace(here.settings.server, strict=strict)
-    return Served(here.registry, reference, config=config, trust=here.trust, cache=here.settings.cache)
+    return Served(
+        here.registry,
+        reference,
+        config=config,
+        trust=here.trust,
+        cache=here.settings.cache,
+        log=_own_log(here) if log else None,
+    )
 
 
-def asgi(*references: str, store: str | None = None, strict: bool = False) -> MountedApp:
+def asgi(*references: str, store: str | None = None, strict: bool = False, log: bool = False) -> MountedApp:
     """
     The whole application for *references*, for another ASGI program: `app.mount("/models", cloche.asgi("penguins"))`.
 
     The models are loaded now, not in a lifespan (a mounted application gets none). Who may call is decided by the
-    program around it.
+    program around it. With *log* every answer is recorded as a server's is (settings `[log]`).
 
     Raises:
         NotFoundError, ArtifactError: as `open`.
     """
     here = workplace(store)
     config = replace(here.settings.server, strict=strict)
-    return MountedApp(here.registry, references, config=config, trust=here.trust, cache=here.settings.cache)
+    return MountedApp(
+        here.registry,
+        references,
+        config=config,
+        trust=here.trust,
+        cache=here.settings.cache,
+        log=_own_log(here) if log else None,
+    )
+
+
+def _own_log(here: Workplace) -> OwnLog:
+    return OwnLog(here.settings.log, here.settings.spool, here.store)
 
 
 def serve(  # noqa: RET503  (the last call never returns)
@@ -55,6 +74,7 @@ def serve(  # noqa: RET503  (the last call never returns)
     *,
     everything: bool,
     config: ServerConfig,
+    log: LogConfig,
     exit_statuses: Mapping[str, int],
 ) -> int:
     """
@@ -75,6 +95,7 @@ def serve(  # noqa: RET503  (the last call never returns)
             cache=here.settings.cache,
             keys=KeyRing.open(here.settings.keys, here.store, Path.cwd()),
             everything=everything,
+            log=_own_log(replace(here, settings=replace(here.settings, log=log))) if log.enabled else None,
         )
     launch.launch(
         launch.Launch(
@@ -82,6 +103,8 @@ def serve(  # noqa: RET503  (the last call never returns)
             references=references,
             everything=everything,
             config=config,
+            log=log,
+            spool=here.settings.spool,
             trust=here.trust,
             cache=here.settings.cache,
             keys=here.settings.keys,

@@ -36,6 +36,7 @@ from cloche.manifest import MANIFEST, SIGNATURE, Manifest, identity
 from cloche.trust import TrustPolicy
 
 CONTRACT = "contract.json"
+REFERENCE = "reference.json"
 _BESIDES = frozenset({MANIFEST, SIGNATURE})
 _ARCHIVES = (".skops", ".npz", ".keras", ".zip")
 _MAX_MANIFEST = 16 << 20
@@ -46,7 +47,8 @@ class OpenArtifact:
     """
     A verified artifact, ready to answer.
 
-    `environment` names libraries of another version than when it was saved; its golden rows still hold.
+    `environment` names libraries of another version than when it was saved; its golden rows still hold. `reference`
+    are the bytes of `reference.json`.
     """
 
     directory: Path
@@ -56,6 +58,7 @@ class OpenArtifact:
     compiled: CompiledContract
     engine: Engine
     environment: tuple[str, ...] = ()
+    reference: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,16 @@ def open_artifact(directory: Path, trust: TrustPolicy) -> OpenArtifact:
     engine = NativeEngine(flavor, native, manifest.frame, contract.output)
     compiled = compile_contract(contract)
     _check_golden(compiled, engine, rows, manifest, changed)
-    return OpenArtifact(directory, identity(verified.manifest), manifest, contract, compiled, engine, changed)
+    return OpenArtifact(
+        directory,
+        identity(verified.manifest),
+        manifest,
+        contract,
+        compiled,
+        engine,
+        changed,
+        verified.files.get(REFERENCE),
+    )
 
 
 def read_contract(directory: Path) -> Contract:

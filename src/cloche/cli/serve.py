@@ -12,6 +12,7 @@ from cloche.cli.output import store_option
 from cloche.cli.statuses import exit_statuses
 from cloche.logs import configure
 
+_LOG_FLAGS = {"kept": "enabled", "durability": "durability", "on_full": "on_full", "sample": "sample"}
 _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
 
 
@@ -67,6 +68,18 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
 @click.option(
     "--log-format", type=click.Choice(("auto", "json", "text")), help="[default: auto: text on a terminal, else JSON]."
 )
+@click.option("--log/--no-log", "kept", default=None, help="Keep the prediction log [default: yes].")
+@click.option(
+    "--durability",
+    type=click.Choice(("disk", "fsync", "store")),
+    help="What has to have a record before its answer leaves [default: disk].",
+)
+@click.option(
+    "--on-full",
+    type=click.Choice(("refuse", "serve")),
+    help="Where a record cannot be kept: 503, or answer without [default: refuse].",
+)
+@click.option("--sample", type=click.FloatRange(0.0, 1.0), help="Share of the requests that are recorded [default: 1].")
 @store_option
 def serve(
     references: tuple[str, ...], everything: bool, store: str | None, forwarded_allow: tuple[str, ...], **flags: object
@@ -76,10 +89,12 @@ def serve(
     Stops cleanly on SIGTERM or Ctrl-C: answers what is in flight, then exits with 0.
     """
     here = workplace(store)
+    logged = {name: flags.pop(key) for key, name in _LOG_FLAGS.items()}
     renamed = {"drain_delay": "drain_delay_s", "grace": "grace_s"}
     given = {renamed.get(key, key): value for key, value in flags.items() if value not in (None, ())}
     if forwarded_allow:
         given["forwarded_allow"] = tuple(one.strip() for text in forwarded_allow for one in text.split(","))
     config = replace(here.settings.server, **given)  # type: ignore[arg-type]
     configure(config.log_format)
-    return hosting.serve(here, references, everything=everything, config=config, exit_statuses=exit_statuses())
+    log = replace(here.settings.log, **{name: value for name, value in logged.items() if value is not None})  # type: ignore[arg-type]
+    return hosting.serve(here, references, everything=everything, config=config, log=log, exit_statuses=exit_statuses())

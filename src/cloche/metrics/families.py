@@ -64,6 +64,16 @@ ALL = (
     Family("cloche_in_flight", "gauge", "Predict requests being answered."),
     Family("cloche_queue_rows", "gauge", "Rows that wait for the engine or are in it.", _VERSION),
     Family("cloche_engine_restarts_total", "counter", "Engines replaced after they died or hung.", _VERSION),
+    Family("cloche_log_records_total", "counter", "Records of requests and labels that were kept."),
+    Family("cloche_log_bytes_total", "counter", "Bytes of those records."),
+    Family(
+        "cloche_log_given_up_total",
+        "counter",
+        "Records that were not kept: left out by `sample`, or because of the disk (`full`).",
+        ("why",),
+    ),
+    Family("cloche_log_segments_waiting", "gauge", "Segments of records that wait for the store on this host."),
+    Family("cloche_log_oldest_waiting_seconds", "gauge", "How long the oldest of them waits."),
     Family(
         "cloche_last_worker_start_time_seconds",
         "gauge",

@@ -25,15 +25,16 @@ MISSING, BELOW, ABOVE, UNKNOWN = -1, -2, -3, -4
 Reduce = Callable[[Any], Any]
 
 
-def read_hash_key(path: Path | None) -> bytes | None:
+def read_hash_key(file: str | None) -> bytes | None:
     """
     The secret of keyed hashes; None where no file is named.
 
     Raises:
         UsageError: the file cannot be read, or holds too little.
     """
-    if path is None:
+    if file is None:
         return None
+    path = Path(file)
     try:
         key = path.read_bytes().strip()
     except OSError as exc:

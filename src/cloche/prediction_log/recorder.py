@@ -7,11 +7,9 @@ What cannot be kept is refused or counted, as `on_full` says.
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,40 +17,14 @@ from weakref import WeakKeyDictionary
 from msgspec.structs import replace
 
 from cloche.config import LogConfig
-from cloche.contract.compiled import ValidRows
 from cloche.contract.model import Contract
 from cloche.errors import LogUnavailableError
+from cloche.prediction_log.flushing import Flushing
 from cloche.prediction_log.frames import Labels, Request, Schema
-from cloche.prediction_log.privacy import Redaction, hashed
+from cloche.prediction_log.privacy import Redaction, hashed, read_hash_key
 from cloche.prediction_log.spool import Spool
+from cloche.prediction_log.version import Answered, LoggedVersion
 from cloche.prediction_log.writer import SegmentWriter
-from cloche.records import Outputs
-
-_log = logging.getLogger("cloche.log")
-#: With `durability = "store"`, who comes within this lands in one segment.
-_GATHER_S = 0.01
-_LOOK_S = 0.005
-
-
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class LoggedVersion:
-    """A version whose answers are recorded; *reference* are the inputs of its `reference.json`."""
-
-    model: str
-    version: int
-    number: int
-    engine: str
-    contract: Contract
-    reference: Mapping[str, Mapping[str, Any]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What a request was answered with."""
-
-    version: LoggedVersion
-    rows: ValidRows
-    outputs: Outputs
 
 
 @dataclass(slots=True)
@@ -63,13 +35,6 @@ class Counts:
     bytes: int = 0
     sampled_out: int = 0
     lost: int = 0
-
-
-@dataclass(slots=True)
-class _Group:
-    """Those who wait for the same flush."""
-
-    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Recorder:
@@ -85,8 +50,7 @@ class Recorder:
             flushed=config.durability == "fsync",
         )
         self._redactions: WeakKeyDictionary[LoggedVersion, Redaction] = WeakKeyDictionary()
-        self._next: _Group | None = None
-        self._flushing: asyncio.Task[None] | None = None
+        self._flushing: WeakKeyDictionary[asyncio.AbstractEventLoop, Flushing] = WeakKeyDictionary()
         self.counts = Counts()
 
     @property
@@ -162,57 +126,40 @@ class Recorder:
             for name, value in key.items()
         }
 
-    # -- durability -----------------------------------------------------------------------------
-
     async def _durable(self) -> None:
-        """What was written until now is flushed, or in the store: once for all who wait."""
+        """What was written until now is as safe as it has to be."""
         if self._config.durability == "disk":
             return
-        group = self._next
-        if group is None:
-            group = self._next = _Group()
-            self._flushing = asyncio.create_task(self._turn(group, self._flushing))
-        await asyncio.shield(group.done)
+        loop = asyncio.get_running_loop()
+        flushing = self._flushing.get(loop)
+        if flushing is None:
+            flushing = self._flushing[loop] = Flushing(self._writer, self._config.durability == "store")
+        await flushing.wait()
 
-    async def _turn(self, group: _Group, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
-        if self._config.durability == "store":
-            await asyncio.sleep(_GATHER_S)
-        self._next = None  # who comes from now on was not written yet
-        try:
-            await (self._landed() if self._config.durability == "store" else self._flushed())
-        except OSError as exc:
-            _log.error("records could not be flushed: %s", exc)
-            group.done.set_exception(LogUnavailableError("the record of this answer could not be flushed; try again"))
-            group.done.exception()  # whoever waited may have gone
-        else:
-            group.done.set_result(None)
 
-    async def _flushed(self) -> None:
-        segment = self._writer.segment
-        if segment is None:  # sealed meanwhile, which flushed it
-            return
-        descriptor = segment.duplicate()
-        try:
-            await asyncio.to_thread(os.fdatasync, descriptor)
-        finally:
-            os.close(descriptor)
+def open_recorder(config: LogConfig, spool: Path, store_url: str) -> Recorder:
+    """
+    The recorder of this process for one store.
 
-    async def _landed(self) -> None:
-        """The agent takes away what is in the store."""
-        sealed: Path | None = self._writer.seal()
-        while sealed is not None and sealed.exists():
-            await asyncio.sleep(_LOOK_S)
+    Raises:
+        UsageError: the key of hashes cannot be read.
+        SpoolError: the spool cannot be made.
+    """
+    return Recorder(Spool.open(spool, store_url), config, hash_key=read_hash_key(config.hash_key))
 
 
 def _filled(request: Request, answered: Answered, redaction: Redaction) -> Request:
-    outputs = answered.outputs
+    rows, outputs = answered.rows, answered.outputs
+    if rows is None or outputs is None:
+        known = {one.name for one in redaction.fields}  # any other name is text that the caller sent
+        problems = [(one.field if one.field in known else None, one.code) for one in answered.problems] or None
+        return replace(request, model=answered.version.model, route=answered.route, problems=problems)
     return replace(
         request,
         model=answered.version.model,
-        n=len(answered.rows),
-        rows=redaction.rows(answered.rows.rows),
+        route=answered.route,
+        n=len(rows),
+        rows=redaction.rows(rows.rows),
         prediction=outputs.prediction,
         probabilities=outputs.probabilities,
         score=outputs.score,
@@ -230,8 +177,3 @@ def _schema(identity: int, version: LoggedVersion, redaction: Redaction) -> Sche
         version.contract.output,
         redaction.log_inputs,
     )
-
-
-def problems_of(problems: Sequence[Any]) -> list[tuple[str | None, str]]:
-    """What was wrong with a refused request, without a value."""
-    return [(one.field, one.code) for one in problems]

@@ -9,10 +9,10 @@ one left. Numbers are never used twice. POSIX only.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +22,9 @@ import msgspec
 from cloche.errors import SpoolError
 from cloche.ids import RequestIds
 from cloche.prediction_log import layout, segments
+
+if sys.platform != "win32":
+    import fcntl
 
 _ABOUT = "spool.json"
 _COUNTER = "number"
@@ -48,6 +51,8 @@ class Spool:
         Raises:
             SpoolError: it cannot be made or read.
         """
+        if sys.platform == "win32":
+            raise SpoolError("the prediction log needs file locks that Windows does not have; switch it off")
         folder = base / hashlib.sha256(store_url.encode()).hexdigest()[:16]
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -132,7 +137,8 @@ class Segment:
         self._descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            os.posix_fallocate(self._descriptor, 0, size)  # a full disk is met here, not between two answers
+            if sys.platform == "linux":
+                os.posix_fallocate(self._descriptor, 0, size)  # a full disk is met here, not between two answers
             self.append(segments.MAGIC)
             beside.rename(self._path)
             if flushed:

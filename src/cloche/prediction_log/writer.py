@@ -49,6 +49,7 @@ class SegmentWriter:
         self._segment: Segment | None = None
         self._schemas: dict[Hashable, int] = {}
         self._again_at = 0.0
+        self._sealed: set[Path] = set()
         self.broken = False  #: the last record could not be kept
 
     @property
@@ -80,18 +81,21 @@ class SegmentWriter:
             if self._segment is not None and self._clock() - self._segment.born >= self._segment_age_s:
                 self.seal()
 
-    def seal(self) -> Path | None:
-        """Hand over what was written; where it lies until it is landed."""
+    def seal(self) -> None:
+        """Hand over what was written."""
         with self._lock:
             segment, self._segment = self._segment, None
             self._schemas.clear()
             if segment is None:
-                return None
+                return
             try:
-                return segment.seal()
+                self._sealed = {*self.waiting(), segment.seal()}
             except OSError as exc:  # the agent seals it when we are gone
                 _log.error("segment %d could not be sealed: %s", segment.number, exc)
-                return None
+
+    def waiting(self) -> set[Path]:
+        """What was handed over and is not in the store yet."""
+        return {path for path in self._sealed if path.exists()}
 
     def probe(self) -> bool:
         """Whether a record could be kept now; asks the disk only where the last one could not."""

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from cloche.contract.compiled import CompiledContract, ValidRows, compile_contract
-from cloche.contract.model import Contract
 from cloche.contract.problems import MAX_PROBLEMS, Problem
 from cloche.errors import InvalidInputError
 from cloche.manifest import Manifest
+from cloche.prediction_log.version import LoggedVersion
 from cloche.records import Outputs
 from cloche.registry import VersionRecord
 from cloche.serving.answers import nothing
+from cloche.serving.engine_facts import EngineFacts
 from cloche.serving.engine_process import EngineProcess, RowsRefused
 from cloche.serving.lane import Engine, Lane
 from cloche.trust import TrustPolicy
@@ -26,8 +27,7 @@ _log = logging.getLogger("cloche.serving")
 class VersionEngine(Engine, Protocol):
     """An engine that says, once it is started, which artifact it holds."""
 
-    manifest: Manifest
-    contract: Contract
+    facts: EngineFacts
 
     @property
     def pid(self) -> int | None: ...
@@ -44,6 +44,7 @@ class Deployment:
     compiled: CompiledContract
     manifest: Manifest
     lane: Lane
+    logged: LoggedVersion
 
     @property
     def version(self) -> int:
@@ -52,6 +53,11 @@ class Deployment:
     @property
     def number(self) -> int:
         return self.record.contract
+
+    @property
+    def engine(self) -> str:
+        """Which engine answers: `native`, later `twin` or `onnx`."""
+        return self.logged.engine
 
     async def infer(self, rows: ValidRows, timeout_s: float) -> Outputs:
         """
@@ -97,13 +103,15 @@ async def deploy_engine(
         ArtifactError, EngineError: it does not start.
     """
     await engine.start()
+    facts = engine.facts
     _log.info("%s version %d is loaded (engine process %s)", name, record.version, engine.pid)
     return Deployment(
         name=name,
         record=record,
-        compiled=compile_contract(engine.contract, strict=strict),
-        manifest=engine.manifest,
+        compiled=compile_contract(facts.contract, strict=strict),
+        manifest=facts.manifest,
         lane=Lane(engine, name=f"{name} version {record.version}", queue_rows=queue_rows),
+        logged=LoggedVersion(name, record.version, record.contract, facts.engine, facts.contract, facts.reference),
     )
 
 

@@ -9,6 +9,7 @@ It ends when its input ends, so it never outlives its server.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -66,8 +67,15 @@ class ChildEngine:
         self._still_works()  # warm-up: the first call of many libraries is a slow one
 
     def facts(self) -> dict[str, Any]:
-        """Manifest and contract as they were verified: the server reads no file of the artifact itself."""
-        return {"manifest": self._opened.manifest.to_json(), "contract": self._opened.contract.to_json()}
+        """`EngineFacts` as a message; the reference only where the log needs its bins."""
+        opened = self._opened
+        wanted = opened.reference is not None and opened.contract.log_inputs == "summary"
+        return {
+            "manifest": opened.manifest.to_json(),
+            "contract": opened.contract.to_json(),
+            "engine": opened.engine.name,
+            "reference": json.loads(opened.reference or b"")["inputs"] if wanted else None,
+        }
 
     def answer(self, call: dict[str, Any]) -> dict[str, Any]:
         """Outputs, the rows that the model refuses, or that the engine is broken."""

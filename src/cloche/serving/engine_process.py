@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from cloche import pipes
-from cloche.contract.model import Contract
 from cloche.errors import ArtifactError, EngineError
-from cloche.manifest import Manifest
 from cloche.records import Columns, Outputs
+from cloche.serving.engine_facts import EngineFacts
 from cloche.threads import ONE_THREAD
 from cloche.trust import TrustPolicy
 
@@ -52,8 +51,7 @@ def outputs_of(answer: dict[str, Any]) -> Outputs:
 class EngineProcess:
     """One child process with one opened artifact."""
 
-    manifest: Manifest
-    contract: Contract
+    facts: EngineFacts
 
     def __init__(self, directory: Path, trust: TrustPolicy) -> None:
         self._directory = directory
@@ -93,11 +91,10 @@ class EngineProcess:
             sys.executable, "-P", "-m", "cloche.serving.engine_child", str(self._directory),
             stdin=PIPE, stdout=PIPE, env={**os.environ, **ONE_THREAD},
         )  # fmt: skip
-        facts = await self._exchange({"trust": self._trust.to_dict()})
-        if "refused" in facts:
-            raise ArtifactError(facts["refused"])
-        self.manifest = Manifest.from_json(facts["manifest"])
-        self.contract = Contract.from_json(facts["contract"])
+        hello = await self._exchange({"trust": self._trust.to_dict()})
+        if "refused" in hello:
+            raise ArtifactError(hello["refused"])
+        self.facts = EngineFacts.of_message(hello)
 
     async def infer(self, columns: Columns, n: int) -> Outputs:
         """

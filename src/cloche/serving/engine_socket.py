@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from cloche import pipes
-from cloche.contract.model import Contract
 from cloche.errors import ArtifactError, EngineError
-from cloche.manifest import Manifest
 from cloche.records import Columns, Outputs
+from cloche.serving.engine_facts import EngineFacts
 from cloche.serving.engine_process import outputs_of
 
 #: A template that died is back within this: seconds to import the library, then the load of the model.
@@ -33,8 +32,7 @@ _CLOSE_TIMEOUT_S = 2.0
 class EngineSocket:
     """One engine process at the other end of a connection to *path*; *lifeline* is the end of a pipe it holds."""
 
-    manifest: Manifest
-    contract: Contract
+    facts: EngineFacts
 
     def __init__(self, path: Path, lifeline: int) -> None:
         self._path = path
@@ -123,8 +121,7 @@ class EngineSocket:
         if "refused" in hello:
             raise ArtifactError(hello["refused"])
         self._pid = hello["pid"]
-        self.manifest = Manifest.from_json(hello["manifest"])
-        self.contract = Contract.from_json(hello["contract"])
+        self.facts = EngineFacts.of_message(hello)
         return True
 
 

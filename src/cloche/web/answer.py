@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from cloche.prediction_log.version import Answered
 from cloche.web import problems
 from cloche.web.gate import Admitted, Facts, Refusal
 
@@ -16,12 +17,13 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, body and headers; `facts` are for the log."""
+    """Status, body and headers; `facts` are for the log line, `answered` for the record of a prediction."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": JSON})
     facts: Facts = Facts()
+    answered: Answered | None = None
 
 
 def of_json(content: Any, *, status: int = 200) -> Answer:
@@ -35,7 +37,7 @@ def of_refusal(refused: Refusal) -> Answer:
     return Answer(refused.status, refused.body(), headers, Facts(error=refused.error))
 
 
-def of_error(exc: BaseException, request: Admitted, facts: Facts | None = None) -> Answer:
+def of_error(exc: BaseException, request: Admitted | Refusal, facts: Facts | None = None) -> Answer:
     """The answer that *exc* stands for."""
     status, name = problems.status_of(exc)
     content = problems.body(name, problems.message_of(exc), request.request_id, exc)

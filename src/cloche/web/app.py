@@ -22,6 +22,7 @@ from cloche.web.answer import Answer, of_error, of_json, of_refusal
 from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
 from cloche.web.predicting import ClientGoneError, Infer, Predicting, Receive, infer_here
+from cloche.web.recording import Records, recorded, state_of
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -45,9 +46,12 @@ class App:
         *,
         infer: Infer = infer_here,
         log_request: LogRequest = silent,
+        records: Records | None = None,
     ) -> None:
         self._deployments = deployments
         self._gate = gate
+        self._records = records
+        self._record_within_s = config.request_timeout_s
         self._log_request = log_request
         self._predicting = Predicting(deployments, config, infer, gate.take_of_model)
         self._handlers: dict[str, Callable[[Admitted, Scope], Answer]] = {
@@ -77,9 +81,7 @@ class App:
         head = Head.of(scope["method"], _path(scope), scope["query_string"], headers, _certificate(scope))
         verdict = self._admit(head, self._gate.proxies.client(_peer(scope), headers))
         try:
-            answer = await self._answer(verdict, scope, receive)
-        except ClientGoneError:
-            answer = Answer(_CLIENT_CLOSED, b"")
+            answer = await self._recorded(verdict, scope, receive)
         finally:
             self._gate.leave(verdict)
         if answer.status != _CLIENT_CLOSED:
@@ -97,6 +99,16 @@ class App:
             refused = self._gate.refuse(head, peer, now, status, problems.message_of(exc), name)
             _log.exception("request %s failed", refused.request_id)
             return refused
+
+    async def _recorded(self, verdict: Admitted | Refusal, scope: Scope, receive: Receive) -> Answer:
+        """The answer, when its record is kept."""
+        try:
+            answer = await self._answer(verdict, scope, receive)
+        except ClientGoneError:
+            answer = Answer(_CLIENT_CLOSED, b"")
+        if self._records is None:
+            return answer
+        return await recorded(self._records, verdict, answer, self._record_within_s)
 
     async def _answer(self, verdict: Admitted | Refusal, scope: Scope, receive: Receive) -> Answer:
         if isinstance(verdict, Refusal):
@@ -120,13 +132,13 @@ class App:
             return of_error(exc, verdict)
 
     def _ready(self, _request: Admitted, _scope: Scope) -> Answer:
-        return of_json(views.ready(self._deployments, self._gate))
+        return of_json(views.ready(self._deployments, self._gate, self._records))
 
     def _metadata(self, request: Admitted, _scope: Scope) -> Answer:
         held = self._deployments.model(request.target.model)
         if not request.may_see(held.name):
             raise NotFoundError("the key covers no such model")
-        return of_json(views.metadata(held))
+        return of_json(views.metadata(held, state_of(self._records)))
 
     def _models(self, request: Admitted, _scope: Scope) -> Answer:
         return of_json(views.models(self._deployments, request))
@@ -186,9 +198,14 @@ def create_app(
     *,
     infer: Infer = infer_here,
     log_request: LogRequest = silent,
+    records: Records | None = None,
 ) -> App:
-    """The application for *deployments*; *infer* is how the engines are reached from the loop it is called on."""
-    return App(deployments, gate, config, infer=infer, log_request=log_request)
+    """
+    The application for *deployments*; *infer* is how the engines are reached from the loop it is called on.
+
+    With *records* no prediction leaves before it is written down.
+    """
+    return App(deployments, gate, config, infer=infer, log_request=log_request, records=records)
 
 
 def _start(answer: Answer, verdict: Admitted | Refusal, more: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from cloche.metrics import MetricsSlot
@@ -18,7 +18,29 @@ from cloche.serving.lane import Lane
 from cloche.web import routes
 
 _NOWHERE = "none"
+_LOG: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("cloche_log_records_total", ()),
+    ("cloche_log_bytes_total", ()),
+    ("cloche_log_given_up_total", ("sample",)),
+    ("cloche_log_given_up_total", ("full",)),
+)
 _IN, _OUT = ("in",), ("out",)
+
+
+class Counts(Protocol):
+    """What a recorder has done since its start."""
+
+    records: int
+    bytes: int
+    sampled_out: int
+    lost: int
+
+
+class LogCounts(Protocol):
+    """`prediction_log.recorder.Recorder`, of which only the counts matter here."""
+
+    @property
+    def counts(self) -> Counts: ...
 
 
 class RequestMetrics:
@@ -28,6 +50,7 @@ class RequestMetrics:
         self._slot = slot
         self._restarts: WeakKeyDictionary[Lane, int] = WeakKeyDictionary()
         self._queues: set[tuple[str, str]] = set()
+        self._log = (0, 0, 0, 0)
         slot.set("cloche_last_worker_start_time_seconds", (), time.time())
         slot.set("cloche_in_flight", (), 0.0)
 
@@ -61,8 +84,10 @@ class RequestMetrics:
         else:
             slot.add("cloche_predictions_refused_total", (*labels.version, record.get("error", _NOWHERE)))
 
-    def sample(self, deployments: Deployments) -> None:
+    def sample(self, deployments: Deployments, log: LogCounts | None = None) -> None:
         """Look at what no record tells: what waits, and the engines. With every heartbeat, or when somebody asks."""
+        if log is not None:
+            self._count_log(log)
         self._slot.set("cloche_in_flight", (), float(deployments.in_flight))
         seen = set()
         for held in deployments:
@@ -77,6 +102,13 @@ class RequestMetrics:
         for labels in self._queues - seen:
             self._slot.set("cloche_queue_rows", labels, 0.0)
         self._queues = seen
+
+    def _count_log(self, log: LogCounts) -> None:
+        now = (log.counts.records, log.counts.bytes, log.counts.sampled_out, log.counts.lost)
+        for (name, labels), value, before in zip(_LOG, now, self._log, strict=True):
+            if value != before:
+                self._slot.add(name, labels, float(value - before))
+        self._log = now
 
 
 class _Labels(NamedTuple):

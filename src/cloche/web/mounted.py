@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from cloche.config import ServerConfig
+from cloche.errors import ClocheError
 from cloche.ids import RequestIds
+from cloche.prediction_log.lander import OwnLog
 from cloche.registry import Registry
 from cloche.serving.answers import Prediction, shape
 from cloche.serving.background import BackgroundHost
@@ -25,6 +27,7 @@ from cloche.trust import TrustPolicy
 from cloche.web.app import Send, create_app
 from cloche.web.gate import Gate
 from cloche.web.predicting import Receive
+from cloche.web.recording import DirectCall
 
 
 def host_config(config: ServerConfig, references: Sequence[str], *, everything: bool = False) -> HostConfig:
@@ -40,6 +43,12 @@ def host_config(config: ServerConfig, references: Sequence[str], *, everything: 
     )
 
 
+def _close(host: BackgroundHost, log: OwnLog | None) -> None:
+    host.close()
+    if log is not None:
+        log.close()
+
+
 class MountedApp:
     """
     `cloche.asgi`: an ASGI application. The program around it decides who may come in.
@@ -48,12 +57,21 @@ class MountedApp:
     """
 
     def __init__(
-        self, registry: Registry, references: Sequence[str], *, config: ServerConfig, trust: TrustPolicy, cache: Path
+        self,
+        registry: Registry,
+        references: Sequence[str],
+        *,
+        config: ServerConfig,
+        trust: TrustPolicy,
+        cache: Path,
+        log: OwnLog | None = None,
     ) -> None:
         self._host = BackgroundHost(ModelHost(registry, host_config(config, references), trust=trust, cache=cache))
-        self._finalizer = weakref.finalize(self, self._host.close)
+        self._finalizer = weakref.finalize(self, _close, self._host, log)
         gate = Gate(new_id=RequestIds().new, max_body_bytes=config.max_body_bytes, guard_host=False)
-        self._app = create_app(self._host.deployments, gate, config, infer=self._host.infer)
+        self._app = create_app(
+            self._host.deployments, gate, config, infer=self._host.infer, records=None if log is None else log.recorder
+        )
 
     @property
     def deployments(self) -> Deployments:
@@ -71,13 +89,21 @@ class Served:
     """`cloche.open`: one model to ask from a program's own handlers; same contract, engine and promotions."""
 
     def __init__(
-        self, registry: Registry, reference: str, *, config: ServerConfig, trust: TrustPolicy, cache: Path
+        self,
+        registry: Registry,
+        reference: str,
+        *,
+        config: ServerConfig,
+        trust: TrustPolicy,
+        cache: Path,
+        log: OwnLog | None = None,
     ) -> None:
         self._timeout_s = config.request_timeout_s
         self._host = BackgroundHost(
             ModelHost(registry, host_config(replace(config, default=None), [reference]), trust=trust, cache=cache)
         )
-        self._finalizer = weakref.finalize(self, self._host.close)
+        self._finalizer = weakref.finalize(self, _close, self._host, log)
+        self._records = None if log is None else log.recorder
         self._new_id = RequestIds().new
 
     async def infer(self, rows: Any, *, top: int | None = None, probabilities: bool = True) -> Prediction:
@@ -86,18 +112,24 @@ class Served:
 
         Raises:
             InvalidInputError: a row breaks the contract; `.problems` says where and how.
-            ServingError: overloaded, not ready, too slow, or the engine failed.
+            ServingError: overloaded, not ready, too slow, the engine failed, or the record could not be kept.
         """
+        call = DirectCall(self._new_id(), self._records)
         with self._host.deployments.use() as deployment:
-            plain, single = wire_rows(rows, deployment.compiled.contract)
-            valid = deployment.compiled.validate(plain, single=single)
-            outputs = await self._host.infer(deployment, valid, self._timeout_s)
+            try:
+                plain, single = wire_rows(rows, deployment.compiled.contract)
+                valid = deployment.compiled.validate(plain, single=single)
+                outputs = await self._host.infer(deployment, valid, self._timeout_s)
+            except ClocheError as exc:
+                await call.failed(deployment.logged, exc)
+                raise
+            await call.answered(deployment.logged, valid, outputs)
             return shape(
                 outputs,
                 valid,
                 model=deployment.name,
                 version=deployment.version,
-                request_id=self._new_id(),
+                request_id=call.request_id,
                 top=top,
                 probabilities=probabilities,
             )

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from cloche.config import ServerConfig
 from cloche.contract.compiled import ValidRows
-from cloche.errors import ClocheError, ForbiddenError, RequestTimeoutError, TooLargeError
+from cloche.errors import ClocheError, ForbiddenError, InvalidInputError, RequestTimeoutError, TooLargeError
+from cloche.prediction_log.version import Answered
 from cloche.protocols import forms
 from cloche.protocols.form import Form
 from cloche.records import Outputs
@@ -69,7 +70,16 @@ class Predicting:
                 answer = await self._predict(admitted, deployment, body, (sent, wanted), options, facts, deadline)
             except ClocheError as exc:
                 answer = of_error(exc, admitted, replace(facts, error=type(exc).__name__.removesuffix("Error")))
+                problems = exc.problems if isinstance(exc, InvalidInputError) else ()
+                answered = Answered(deployment.logged, self._route(admitted, deployment), problems=problems)
+                answer = replace(answer, answered=answered)
             return replace(answer, headers={**answer.headers, **told}) if told else answer
+
+    def _route(self, admitted: Admitted, deployment: Deployment) -> str:
+        """How the request came to its version: by a route, or because path or command named exactly that one."""
+        held = self._deployments.get(deployment.name)
+        route = None if held is None or admitted.target.version is not None else held.route
+        return route or "pinned"
 
     def _notice_of(self, deployment: Deployment) -> dict[str, str]:
         held = self._deployments.get(deployment.name)
@@ -105,7 +115,8 @@ class Predicting:
             return wanted.encode(shaped, compiled.contract.output, rows.single), wanted.headers(shaped)
 
         content, headers = await _apart(len(rows) > _MANY_ROWS, encoded)
-        return Answer(200, content, headers, replace(facts, rows=len(rows)))
+        answered = Answered(deployment.logged, self._route(admitted, deployment), rows, outputs)
+        return Answer(200, content, headers, replace(facts, rows=len(rows)), answered)
 
 
 def _shaped(outputs: Outputs, rows: ValidRows, deployment: Deployment, request_id: str, options: Options) -> Prediction:

@@ -13,6 +13,7 @@ from cloche.config import ServerConfig
 from cloche.ids import RequestIds
 from cloche.keys import KeyRing
 from cloche.metrics import MetricsSlot, Samples, read_slot
+from cloche.prediction_log.lander import OwnLog
 from cloche.registry import Registry
 from cloche.serving.deployments import Deployments
 from cloche.serving.host import ModelHost
@@ -41,6 +42,7 @@ def run(
     cache: Path,
     keys: KeyRing,
     everything: bool = False,
+    log: OwnLog | None = None,
     ready: Callable[[Ready], None] | None = None,
 ) -> int:
     """
@@ -62,12 +64,21 @@ def run(
     if config.auth == "keys" and not known.usable():
         raise no_key(config.host)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(host, known, config, registry.store.describe(), ready or _announce))
+        try:
+            runner.run(_serve(host, known, config, registry.store.describe(), ready or _announce, log))
+        finally:
+            if log is not None:
+                log.close()
     return 0
 
 
 async def _serve(
-    host: ModelHost, known: KnownKeys, config: ServerConfig, store: str, ready: Callable[[Ready], None]
+    host: ModelHost,
+    known: KnownKeys,
+    config: ServerConfig,
+    store: str,
+    ready: Callable[[Ready], None],
+    log: OwnLog | None,
 ) -> None:
     listener = bind(config.host, config.port)  # before loading: a taken port is told at once
     with listener, bind_management(config) as management_listener:
@@ -75,11 +86,13 @@ async def _serve(
         slot = MetricsSlot()
         metrics, deployments = RequestMetrics(slot), host.deployments
         write = metrics.counting(writer(requests=config.access_log))
-        server = Runner(create_app(deployments, gate, config, log_request=write), gate, config, write)
+        records = None if log is None else log.recorder
+        app = create_app(deployments, gate, config, log_request=write, records=records)
+        server = Runner(app, gate, config, write)
         url, started = url_of(listener, config.root_path, tls=config.tls_cert is not None), time.time()
 
         def counted() -> Samples:
-            metrics.sample(deployments)
+            metrics.sample(deployments, records)
             return read_slot(slot.snapshot())
 
         management = managing(

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from cloche.contract.model import Field
-from cloche.errors import DrainingError, NotReadyError
+from cloche.errors import DrainingError, LogUnavailableError, NotReadyError
 from cloche.protocols.served import ServedModel
 from cloche.serving.deployment import Deployment
 from cloche.serving.deployments import Deployments, Held
 from cloche.web.gate import Admitted, Gate
+from cloche.web.recording import LogState, Records
 
 
 def live() -> dict[str, Any]:
@@ -20,18 +21,21 @@ def live() -> dict[str, Any]:
     return {"status": "live"}
 
 
-def ready(deployments: Deployments, gate: Gate) -> dict[str, Any]:
+def ready(deployments: Deployments, gate: Gate, records: Records | None = None) -> dict[str, Any]:
     """
     Whether this replica should get requests; what does not work and no other replica could do better is `degraded`.
 
     Raises:
         DrainingError: the server is shutting down.
         NotReadyError: a model has no version that answers.
+        LogUnavailableError: this host cannot keep records, and answers nothing without them.
     """
     if gate.phase != "serving":
         raise DrainingError("the server is shutting down")
     if not deployments.ready:
         raise NotReadyError("a model is not loaded yet")
+    if records is not None and not records.able:
+        raise LogUnavailableError("records of answers cannot be kept: the spool cannot be written")
     answer: dict[str, Any] = {"status": "ready"}
     degraded = sorted(deployments.degraded | ({"models"} if any(held.refused for held in deployments) else set()))
     return answer | ({"degraded": degraded} if degraded else {})
@@ -54,8 +58,12 @@ def _summary(held: Held) -> dict[str, Any]:
     }
 
 
-def metadata(held: Held) -> dict[str, Any]:
-    """Everything a caller may know of a model; `serving.refused` says why a wanted version is not served."""
+def metadata(held: Held, log: LogState = "off") -> dict[str, Any]:
+    """
+    Everything a caller may know of a model.
+
+    `log` is "full", "partial" or "off"; `serving.refused` says why a wanted version is not served.
+    """
     found = held.default
     if found is None:
         raise NotReadyError(f"no version of '{held.name}' is loaded")
@@ -69,7 +77,8 @@ def metadata(held: Held) -> dict[str, Any]:
         "contract": _contract(found),
         "classes": found.compiled.contract.output.classes,
         "metrics": msgspec.to_builtins(manifest.metrics),
-        "guaranteed": {"tolerance": msgspec.to_builtins(manifest.tolerance), "engine": "native"},
+        "guaranteed": {"tolerance": msgspec.to_builtins(manifest.tolerance), "engine": found.engine},
+        "log": log,
         "serving": _serving(held),
     }
 

@@ -13,6 +13,7 @@ from cloche._version import __version__
 from cloche.metrics import BUCKETS, Samples, quantile
 from cloche.serving.deployments import Held
 
+_WAITING = ("cloche_log_segments_waiting", "cloche_log_oldest_waiting_seconds")
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -51,7 +52,11 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A server at one moment; *started* is in seconds since 1970, *url* where it answers predictions."""
+    """
+    A server at one moment; *started* is in seconds since 1970, *url* where it answers predictions.
+
+    *log_waiting*: how many segments of records wait for the store, and how many seconds the oldest.
+    """
 
     url: str
     store: str
@@ -60,6 +65,7 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelStatus, ...] = ()
     workers: tuple[WorkerStatus, ...] = ()
     degraded: tuple[str, ...] = ()
+    log_waiting: tuple[int, float] | None = None
 
 
 def samples_of(status: ServerStatus) -> Samples:
@@ -70,7 +76,9 @@ def samples_of(status: ServerStatus) -> Samples:
             held[model.name, str(version), str(number), "warm"] = [1.0]
         for number, version in model.serving.items():
             held[model.name, str(version), str(number), "serving"] = [1.0]
+    waiting = () if status.log_waiting is None else zip(_WAITING, status.log_waiting, strict=True)
     return {
+        **{name: {(): [float(value)]} for name, value in waiting},
         "cloche_workers": {(): [float(sum(worker.alive for worker in status.workers))]},
         "cloche_ready": {(): [float(status.ready)]},
         "cloche_degraded": {(what,): [1.0] for what in status.degraded},

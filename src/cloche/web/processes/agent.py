@@ -1,8 +1,9 @@
 """
 `python -m cloche.web.processes.agent RUN --lifeline FD [--management-fd FD]`: the one process that asks the store.
 
-Follows routes and keys, fetches artifacts into the cache, has templates run for them, and writes what the workers
-answer with. Nothing that it does or fails to do stops an answer; killed, it goes on from RUN where it was.
+Follows routes and keys, fetches artifacts into the cache, has templates run for them, writes what the workers answer
+with, and lands what they record. Nothing that it does or fails to do stops an answer; killed, it goes on from RUN
+where it was.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from cloche.errors import ClocheError, StoreError, StoreUnreachableError
 from cloche.keys import Key, KeyRing, Snapshot
 from cloche.logs import configure
 from cloche.metrics import read_all
+from cloche.prediction_log import landing
+from cloche.prediction_log.spool import Spool
 from cloche.registry import Registry, VersionRecord
 from cloche.serving.follower import Follower
 from cloche.serving.references import Follows, asked_for, check_default, named
@@ -39,6 +42,9 @@ _POLL_S = 1.0
 _KEYS_S = 2.0
 _NEW_MODELS_S = 5.0
 _LOOK_S = 0.2
+_LAND_S = 1.0
+_LAND_FOR_STORE_S = 0.02
+_LAND_LAST_S = 5.0
 
 
 class Agent:
@@ -50,6 +56,8 @@ class Agent:
         self._registry = Registry(store)
         self._ring = KeyRing.open(server.keys, store, Path(server.cwd)) if server.config.auth == "keys" else None
         self._memory = Memory(server)
+        self._spool = Spool.open(Path(server.spool), server.store) if server.log.enabled else None
+        self._waits_for_landing = server.log.durability == "store"
         self._followers: dict[str, Follower] = {}
         self._away: dict[str, StoreError] = {}
         self._following: set[asyncio.Task[None]] = set()
@@ -169,12 +177,15 @@ class Agent:
         self._begin(self._again("keys", _KEYS_S, self._refresh_keys))
         if self._server.everything:
             self._begin(self._again("models", _NEW_MODELS_S, self._find_new))
+        if self._spool is not None:
+            self._begin(self._again("log", _LAND_FOR_STORE_S if self._waits_for_landing else _LAND_S, self._land))
         self._begin(reporter.forget_silent())
         self._begin(self._look_after(reporter))
         await stop.wait()
         for task in self._following:
             task.cancel()
         await asyncio.gather(*self._following, return_exceptions=True)
+        await self._land_the_rest()
         if not self._away:
             await reporter.end(self.holding.state, self.holding.applied)
 
@@ -201,6 +212,18 @@ class Agent:
                 self._mark(what, None)
             self._mark("start", None)
             self._tell_away()
+
+    async def _land(self) -> None:
+        if self._spool is not None:
+            await asyncio.to_thread(landing.land, self._spool, self._registry.store)
+
+    async def _land_the_rest(self) -> None:
+        """The workers have ended; what cannot be landed now waits for the next agent."""
+        try:
+            async with asyncio.timeout(_LAND_LAST_S):
+                await self._land()
+        except (StoreError, OSError, TimeoutError) as exc:
+            _log.warning("records wait in the spool: %s", str(exc) or "the store did not take them in time")
 
     async def _refresh_keys(self) -> None:
         if self._ring is not None:

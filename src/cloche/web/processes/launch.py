@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from cloche.config import ServerConfig
+from cloche.config import LogConfig, ServerConfig
 from cloche.errors import UsageError
+from cloche.prediction_log.recorder import open_recorder
 from cloche.store import Store
 from cloche.trust import TrustPolicy
 from cloche.web import doors
@@ -37,6 +38,8 @@ class Launch:
     references: Sequence[str]
     everything: bool
     config: ServerConfig
+    log: LogConfig
+    spool: Path
     trust: TrustPolicy
     cache: Path
     keys: str | None
@@ -50,9 +53,13 @@ def launch(wanted: Launch) -> NoReturn:
     Become the supervisor.
 
     Raises:
-        UsageError: a port is taken, the address is none of this machine, RUN cannot be made.
+        UsageError: a port is taken, the address is none of this machine, RUN cannot be made, the key of hashes is not
+            readable.
+        SpoolError: the spool cannot be made.
     """
     config = doors.checked(wanted.config)
+    if wanted.log.enabled:
+        open_recorder(wanted.log, wanted.spool, wanted.store.url).close()  # what is wrong is said at once
     data = bind(config.host, config.port)
     management = bind_management(config)
     try:
@@ -76,6 +83,8 @@ def _server_file(wanted: Launch, config: ServerConfig, data: socket.socket, mana
         url=url_of(data, config.root_path, tls=config.tls_cert is not None),
         management_url=url_of(management, tls=config.tls_cert is not None),
         config=config,
+        log=wanted.log,
+        spool=str(wanted.spool),
         store=wanted.store.url,
         store_shown=wanted.store.describe(),
         references=tuple(wanted.references),

@@ -13,6 +13,8 @@ from pathlib import Path
 from cloche.errors import StoreError
 from cloche.keys import Key, KeyRing, Snapshot
 from cloche.metrics import read_all
+from cloche.prediction_log import landing
+from cloche.prediction_log.spool import Spool
 from cloche.store import Store
 from cloche.web.management.listening import managing
 from cloche.web.management.status import ModelStatus, ServerStatus, WorkerStatus
@@ -62,12 +64,13 @@ async def managing_run(
         return
     os.set_inheritable(descriptor, False)
     keys = ManagementKeys(state, KeyRing.open(server.keys, store, Path(server.cwd)))
+    spool = Spool.open(Path(server.spool), server.store) if server.log.enabled else None
     started, heartbeats = run.server.stat().st_mtime, Heartbeats(run.heartbeats, server.config.workers)
     management = managing(
         socket.socket(fileno=descriptor),
         server.config,
         authenticate=keys.authenticate,
-        status=lambda: status_of(run, server, state(), heartbeats, started),
+        status=lambda: status_of(run, server, state(), heartbeats, started, spool),
         counted=lambda: read_all(run.metrics),
     )
     async with management as login:
@@ -79,7 +82,14 @@ async def managing_run(
             refreshing.cancel()
 
 
-def status_of(run: RunFolder, server: ServerFile, state: State, heartbeats: Heartbeats, started: float) -> ServerStatus:
+def status_of(
+    run: RunFolder,
+    server: ServerFile,
+    state: State,
+    heartbeats: Heartbeats,
+    started: float,
+    spool: Spool | None = None,
+) -> ServerStatus:
     """What the processes of *run* do."""
     workers = tuple(_workers(run, server, heartbeats))
     answering = bool(state.models) and all(model.answering for model in state.models)
@@ -91,6 +101,7 @@ def status_of(run: RunFolder, server: ServerFile, state: State, heartbeats: Hear
         models=tuple(_model(model) for model in state.models),
         workers=workers,
         degraded=state.degraded,
+        log_waiting=None if spool is None else landing.waiting(spool),
     )
 
 

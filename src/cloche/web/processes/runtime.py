@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
-from cloche.config import ServerConfig
+from cloche.config import LogConfig, ServerConfig
 from cloche.keys import Key
 from cloche.registry import Promises, VersionRecord
 from cloche.trust import TrustPolicy
@@ -37,6 +37,8 @@ class ServerFile(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     management_url: str | None
     config: ServerConfig
+    log: LogConfig
+    spool: str
     store: str
     store_shown: str
     references: tuple[str, ...]

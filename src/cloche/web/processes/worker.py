@@ -22,6 +22,7 @@ from pathlib import Path
 from cloche.ids import RequestIds
 from cloche.logs import configure
 from cloche.metrics import MetricsSlot
+from cloche.prediction_log.recorder import Recorder, open_recorder
 from cloche.web import doors
 from cloche.web.access import writer
 from cloche.web.app import create_app
@@ -68,16 +69,27 @@ async def _work(run: RunFolder, slot: int, server: ServerFile, listener: socket.
     )
     metrics = RequestMetrics(MetricsSlot(run.slot_metrics(slot)))
     write = metrics.counting(writer(requests=config.access_log))
-    runner = Runner(create_app(following.deployments, gate, config, log_request=write), gate, config, write)
+    recorder = open_recorder(server.log, Path(server.spool), server.store) if server.log.enabled else None
+    app = create_app(following.deployments, gate, config, log_request=write, records=recorder)
+    runner = Runner(app, gate, config, write)
     handlers: dict[int, Callable[[], None]] = {signal.SIGTERM: runner.drain, signal.SIGUSR1: runner.hurry}
     with listener, runner.signals(handlers):
-        sample = partial(metrics.sample, following.deployments)
+        sample = partial(_look, metrics, following, recorder)
         async with _beating(Heartbeats(run.heartbeats, config.workers), slot, sample):
             try:
                 if await runner.unless_stopped(following.first()):
                     await _answer(runner, following, listener)
             finally:
                 await following.close()
+                if recorder is not None:
+                    recorder.close()
+
+
+def _look(metrics: RequestMetrics, following: Following, recorder: Recorder | None) -> None:
+    """With every beat: what waits is measured, and a segment that is old enough is handed over."""
+    metrics.sample(following.deployments, recorder)
+    if recorder is not None:
+        recorder.tick()
 
 
 async def _answer(runner: Runner, following: Following, listener: socket.socket) -> None:
@@ -91,7 +103,7 @@ async def _answer(runner: Runner, following: Following, listener: socket.socket)
 
 @contextlib.asynccontextmanager
 async def _beating(heartbeats: Heartbeats, slot: int, sample: Callable[[], None]) -> AsyncIterator[None]:
-    """While the loop turns the supervisor knows; with every beat what waits is measured."""
+    """While the loop turns the supervisor knows; with every beat *sample* is called."""
 
     async def beat() -> None:
         while True:

@@ -1,0 +1,129 @@
+"""From an answered request to its record: what is written down before the answer leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Literal, Protocol
+
+from cloche.contract.compiled import ValidRows
+from cloche.contract.model import Contract
+from cloche.errors import ClocheError, InvalidInputError, LogUnavailableError
+from cloche.prediction_log.frames import Labels, Request
+from cloche.prediction_log.version import Answered, LoggedVersion
+from cloche.records import Outputs
+from cloche.web import problems, routes
+from cloche.web.answer import Answer, of_error
+from cloche.web.gate import Admitted, Refusal
+
+#: How `cloche.open` came to the version.
+_DIRECT = "live"
+LogState = Literal["full", "partial", "off"]
+
+
+class Records(Protocol):
+    """Where records go: `prediction_log.recorder.Recorder`."""
+
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def able(self) -> bool: ...
+    async def record(self, request: Request, answered: Answered | None = None) -> None: ...
+    async def record_labels(self, labels: Labels, contract: Contract) -> None: ...
+
+
+def state_of(records: Records | None) -> LogState:
+    """What `/metadata` says of the log."""
+    if records is None:
+        return "off"
+    return "full" if records.complete else "partial"
+
+
+async def recorded(records: Records, verdict: Admitted | Refusal, answer: Answer, timeout_s: float) -> Answer:
+    """
+    *answer*, when it may leave: its record is kept.
+
+    What cannot be kept within *timeout_s* is answered with 503 instead.
+    """
+    if not _is_predict(verdict):
+        return answer
+    try:
+        async with asyncio.timeout(timeout_s):
+            await records.record(_request(verdict, answer), answer.answered)
+    except TimeoutError:
+        late = LogUnavailableError(f"the record of this answer was not kept within {timeout_s:g} s; try again")
+        return of_error(late, verdict)
+    except LogUnavailableError as exc:
+        return of_error(exc, verdict)
+    return answer
+
+
+def _is_predict(verdict: Admitted | Refusal) -> bool:
+    if isinstance(verdict, Admitted):
+        return verdict.target.route.name == "predict"
+    target = routes.match(verdict.head.path)
+    return target is not None and target.route.name == "predict"
+
+
+def _request(verdict: Admitted | Refusal, answer: Answer) -> Request:
+    latency_us = int((time.monotonic() - verdict.started) * 1e6)
+    caller = verdict.caller if isinstance(verdict, Admitted) else None
+    key = verdict.key if isinstance(verdict, Refusal) else None
+    return Request(
+        request_id=verdict.request_id,
+        client_request_id=verdict.client_request_id,
+        time_us=time.time_ns() // 1000 - latency_us,
+        latency_us=latency_us,
+        status=answer.status,
+        error=answer.facts.error,
+        key=key if caller is None else caller.id,
+        route=None,
+        schema=None,
+        model=answer.facts.model,
+        n=0,
+    )
+
+
+class DirectCall:
+    """A request that came by no socket: from the program that we are a guest in."""
+
+    def __init__(self, request_id: str, records: Records | None) -> None:
+        self.request_id = request_id
+        self._records = records
+        self._started = time.monotonic()
+
+    async def answered(self, version: LoggedVersion, rows: ValidRows, outputs: Outputs) -> None:
+        """
+        Keep the record of an answer.
+
+        Raises:
+            LogUnavailableError: it could not be kept, and the answer is not to leave.
+        """
+        if self._records is not None:
+            await self._records.record(self._request(200, None), Answered(version, _DIRECT, rows, outputs))
+
+    async def failed(self, version: LoggedVersion, exc: ClocheError) -> None:
+        """Keep that there was no answer; the error that is on its way is told in any case."""
+        if self._records is None:
+            return
+        status, name = problems.status_of(exc)
+        found = exc.problems if isinstance(exc, InvalidInputError) else ()
+        with contextlib.suppress(LogUnavailableError):
+            await self._records.record(self._request(status, name), Answered(version, _DIRECT, problems=found))
+
+    def _request(self, status: int, error: str | None) -> Request:
+        latency_us = int((time.monotonic() - self._started) * 1e6)
+        return Request(
+            request_id=self.request_id,
+            client_request_id=None,
+            time_us=time.time_ns() // 1000 - latency_us,
+            latency_us=latency_us,
+            status=status,
+            error=error,
+            key=None,
+            route=None,
+            schema=None,
+            model=None,
+            n=0,
+        )
