@@ -9,6 +9,7 @@ from typing import Any
 from cloche.contract.compiled import compile_contract
 from cloche.contract.model import Contract, Field, Output
 from cloche.manifest import Environment, Manifest
+from cloche.prediction_log.version import LoggedVersion
 from cloche.records import Columns, FrameSpec, Outputs
 from cloche.registry.model import VersionRecord
 from cloche.serving.deployment import Deployment
@@ -88,7 +89,8 @@ def deployment(
         at="2026-01-01T00:00:00Z",
     )  # fmt: skip
     lane = Lane(engine or FakeEngine(), name=f"{name} version {version}", queue_rows=queue_rows)
-    return Deployment(name, record, compile_contract(contract, strict=strict), manifest(contract, name), lane)
+    logged = LoggedVersion(name, version, number, "native", contract)
+    return Deployment(name, record, compile_contract(contract, strict=strict), manifest(contract, name), lane, logged)
 
 
 def deployments(*given: Deployment, default: str | None = None) -> Deployments:

@@ -84,12 +84,17 @@ def test_a_worker_that_dies_while_it_drains_does_not_keep_the_server(lines_store
 def test_a_signal_during_the_start_ends_it_cleanly(lines_store: str, tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "cloche", "serve", "lines", "--store", lines_store, "--port", "0"]
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        # Under nohup SIGHUP is ignored by whoever is started; the server then leaves it at that.
+        process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_hears_sighup)
         eventually(lambda: len(_below(process.pid)) >= 2, "agent and worker are started")
         known = _below(process.pid)
         process.send_signal(number)
         assert process.wait(30) == 0, (tmp_path / "log").read_text()
     assert not any(map(alive, known))
+
+
+def _hears_sighup() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _below(pid: int) -> list[int]:

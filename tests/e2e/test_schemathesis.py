@@ -97,7 +97,7 @@ def test_what_the_document_says_is_true(name, flags, request, tmp_path):
     store = request.getfixturevalue(f"{name}_store")
     headers = []
     if "keys" in flags:
-        key = cloche("keys", "create", "--scope", "predict", store=store).stdout.strip()
+        key = cloche("keys", "create", "--scope", "predict", "--scope", "label", store=store).stdout.strip()
         headers = ["--header", f"Authorization: Bearer {key}"]
     with serving([name], store=store, flags=flags) as running:
         done = run(running.url, tmp_path, *headers)

@@ -86,6 +86,7 @@ def _metadata() -> Schema:
             "classes": {"type": ["array", "null"]},
             "metrics": {"type": "array", "items": {"type": "object"}},
             "guaranteed": {"type": "object"},
+            "log": {"enum": ["full", "partial", "off"]},
             "serving": {"type": "object"},
         }
     )

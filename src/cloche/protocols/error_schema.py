@@ -28,7 +28,7 @@ ERRORS: dict[int, tuple[str, tuple[str, ...]]] = {
     429: ("More requests than the key allows; `Retry-After` says when.", ("RateLimited",)),
     431: ("The head of the request is too large.", ("HeadersTooLarge",)),
     500: ("The server failed; the cause is in its log under the request id.", ("InternalError",)),
-    503: ("Not now; `Retry-After` says when.", ("Draining", "NotReady", "Overloaded")),
+    503: ("Not now; `Retry-After` says when.", ("Draining", "LogUnavailable", "NotReady", "Overloaded")),
     504: ("The model did not answer in time.", ("DeadlineExceeded",)),
 }
 _HEADERS: dict[int, dict[str, Schema]] = {

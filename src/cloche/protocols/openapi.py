@@ -15,7 +15,7 @@ from cloche._version import __version__
 from cloche.contract.compiled import compile_contract
 from cloche.contract.json_schema import json_schema_body
 from cloche.contract.model import Contract
-from cloche.protocols import about_schema, csv_table, ndjson
+from cloche.protocols import about_schema, csv_table, label_schema, ndjson
 from cloche.protocols.answer_schema import answer_schema, many, one
 from cloche.protocols.error_schema import ANYWHERE, PREDICT, error_schema, problem_schema, references, responses
 from cloche.protocols.served import ServedModel
@@ -48,6 +48,8 @@ def document(
         operation = _predict(model, keys_required=keys_required)
         for path, number in _predict_paths(model, served):
             paths.setdefault(path, {"post": _at(path, operation, number)})
+    security = _KEYS if keys_required else []
+    paths |= label_schema.paths(served, security=security, keys_required=keys_required)
     paths |= about_schema.paths(names, any(one.default for one in served), keys_required=keys_required)
     return {
         "openapi": "3.1.0",
@@ -168,6 +170,7 @@ def _answered(model: ServedModel) -> Schema:
 
 def _components(served: Sequence[ServedModel], *, keys_required: bool) -> Schema:
     schemas: dict[str, Schema] = {"Error": error_schema(), "Problem": problem_schema(), **about_schema.schemas()}
+    schemas |= label_schema.schemas(served)
     for model in served:
         schemas[_key(model, "Row")] = row_schema(model.contract, strict=model.strict)
         schemas[_key(model, "Answer")] = answer_schema(model.contract.output, one, _PROBLEM)

@@ -33,7 +33,7 @@ class VersionEngine(Engine, Protocol):
     def pid(self) -> int | None: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Deployment:
     """
     A version held warm. `name`, `version` and `number` (of the contract) are what answers and routes say.

@@ -21,6 +21,7 @@ from cloche.web import pages, problems, views
 from cloche.web.answer import Answer, of_error, of_json, of_refusal
 from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
+from cloche.web.labeling import Labeling
 from cloche.web.predicting import ClientGoneError, Infer, Predicting, Receive, infer_here
 from cloche.web.recording import Records, recorded, state_of
 
@@ -54,6 +55,7 @@ class App:
         self._record_within_s = config.request_timeout_s
         self._log_request = log_request
         self._predicting = Predicting(deployments, config, infer, gate.take_of_model)
+        self._labeling = Labeling(deployments, config, records)
         self._handlers: dict[str, Callable[[Admitted, Scope], Answer]] = {
             "live": lambda _request, _scope: of_json(views.live()),
             "health": self._ready,
@@ -116,6 +118,8 @@ class App:
         try:
             if verdict.target.route.name == "predict":
                 return await self._predicting.answer(verdict, receive)
+            if verdict.target.route.name == "label":
+                return await self._labeling.answer(verdict, receive)
             return self._handlers[verdict.target.route.name](verdict, scope)
         except ClocheError as exc:
             if problems.status_of(exc) == problems.INTERNAL:

@@ -47,6 +47,8 @@ ROUTES: tuple[Route, ...] = (
     _route("predict", rf"/(?:{_CONTRACT}/)?predict", ("POST",), ("predict",)),
     _route("predict", rf"/models/{_NAME}/(?:{_CONTRACT}/)?predict", ("POST",), ("predict",)),
     _route("predict", rf"/models/{_NAME}/versions/(?P<version>[0-9]{{1,9}})/predict", ("POST",), ("predict",)),
+    _route("label", "/labels", ("POST",), ("label",)),
+    _route("label", rf"/models/{_NAME}/labels", ("POST",), ("label",)),
     _route("live", "/live"),
     _route("health", "/health"),
     _route("ready", "/ready"),

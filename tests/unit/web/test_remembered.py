@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cloche.config import ServerConfig
+from cloche.config import LogConfig, ServerConfig
 from cloche.keys import Key
 from cloche.trust import TrustPolicy
 from cloche.web.processes.remembered import HostId, Memory
@@ -19,7 +19,7 @@ STATE = State(number=3, models=(ModelState(name="penguins", event=7),), keys=(KE
 
 def server(cache: Path, **changes: Any) -> ServerFile:
     details: dict[str, Any] = {
-        "pid": 1, "url": "http://a", "management_url": None, "config": ServerConfig(), "store": "file:///a",
+        "pid": 1, "url": "http://a", "management_url": None, "config": ServerConfig(), "log": LogConfig(), "spool": "/s", "store": "file:///a",
         "store_shown": "/a", "references": ("penguins",), "everything": False, "trust": TrustPolicy(),
         "cache": str(cache), "keys": None, "cwd": "/", "exit_statuses": {},
     }  # fmt: skip
