@@ -110,7 +110,7 @@ async def deploy_engine(
         record=record,
         compiled=compile_contract(facts.contract, strict=strict),
         manifest=facts.manifest,
-        lane=Lane(engine, name=f"{name} version {record.version}", queue_rows=queue_rows),
+        lane=Lane(engine, name=f"{name} version {record.version}", queue_rows=queue_rows, together=facts.together),
         logged=LoggedVersion(name, record.version, record.contract, facts.engine, facts.contract, facts.reference),
     )
 

@@ -20,13 +20,14 @@ from typing import IO, Any
 from cloche import pipes
 from cloche.artifact import OpenArtifact, open_artifact
 from cloche.artifact import golden as golden_rows
-from cloche.contract.compiled import ValidRows
+from cloche.engines import differences
 from cloche.errors import ClocheError
 from cloche.records import Columns, Outputs
 from cloche.serving import isolate
 from cloche.trust import TrustPolicy
 
 _log = logging.getLogger("cloche.engine")
+_COMPARED = 8
 
 
 def main(directory: str) -> int:
@@ -63,7 +64,9 @@ class ChildEngine:
 
     def __init__(self, opened: OpenArtifact) -> None:
         self._opened = opened
-        self._known_good = _known_good_row(opened)
+        golden = _golden_columns(opened)
+        self._known_good = golden[0] if golden else None
+        self._together = _answers_alike(opened, golden)
         self._still_works()  # warm-up: the first call of many libraries is a slow one
 
     def facts(self) -> dict[str, Any]:
@@ -74,6 +77,7 @@ class ChildEngine:
             "manifest": opened.manifest.to_json(),
             "contract": opened.contract.to_json(),
             "engine": opened.engine.name,
+            "together": self._together,
             "reference": json.loads(opened.reference or b"")["inputs"] if wanted else None,
         }
 
@@ -104,13 +108,25 @@ class ChildEngine:
         return True
 
 
-def _known_good_row(opened: OpenArtifact) -> Columns | None:
+def _golden_columns(opened: OpenArtifact) -> list[Columns]:
+    """The first golden rows, each as columns of one row."""
     path = opened.directory / golden_rows.GOLDEN
-    lines = golden_rows.read(path) if path.exists() else []
-    if not lines:
-        return None
-    rows: ValidRows = opened.compiled.validate([lines[0].row], single=True)
-    return rows.columns()
+    lines = golden_rows.read(path)[:_COMPARED] if path.exists() else []
+    return [opened.compiled.validate([line.row], single=True).columns() for line in lines]
+
+
+def _answers_alike(opened: OpenArtifact, rows: list[Columns]) -> bool:
+    """Whether rows are answered together as they are alone: a step may look at the whole table that it is given."""
+    if len(rows) < 2:
+        return False
+    whole = {name: [row[name][0] for row in rows] for name in rows[0]}
+    try:
+        together = opened.engine.predict(whole, len(rows))
+        alone = isolate.joined([opened.engine.predict(row, 1) for row in rows])
+    except Exception:  # noqa: BLE001  a model may raise anything
+        _log.exception("the golden rows are not answered together")
+        return False
+    return not differences(alone, together, opened.manifest.tolerance)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,16 @@ from cloche.manifest import Manifest
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The verified manifest and contract, which engine answers, and the inputs of `reference.json` where asked for."""
+    """
+    The verified manifest and contract, which engine answers, and the inputs of `reference.json` where asked for.
+
+    `together`: a row is answered in a batch as it is alone, within the manifest's tolerance.
+    """
 
     manifest: Manifest
     contract: Contract
     engine: str
+    together: bool = True
     reference: Mapping[str, Mapping[str, Any]] | None = None
 
     @classmethod
@@ -26,5 +31,6 @@ class EngineFacts:
             Manifest.from_json(message["manifest"]),
             Contract.from_json(message["contract"]),
             message["engine"],
+            message["together"],
             message["reference"],
         )

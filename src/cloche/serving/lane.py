@@ -1,8 +1,8 @@
 """
 Who is answered next: the bounded queue before one engine, its deadlines, its watchdog.
 
-This is the one place where requests meet an engine; joining the rows of several requests into a batch is
-done here, and nowhere else.
+This is where requests meet an engine of another process. Natural batching, without a timer: what came while the engine
+was busy is its next batch. A batch that fails is asked again request by request.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
-from cloche.errors import ArtifactError, DeadlineExceededError, EngineError, NotReadyError, OverloadedError
+from cloche.errors import ArtifactError, EngineError, NotReadyError
 from cloche.records import Columns, Outputs
+from cloche.serving import batch
+from cloche.serving.batch import Waiting
+from cloche.serving.queueing import RowQueue
 
 _log = logging.getLogger("cloche.serving")
 _RESTART_PAUSE_S = 1.0
@@ -35,73 +37,28 @@ class Engine(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    columns: Columns
-    n: int
-    timeout_s: float
-    answer: asyncio.Future[Outputs]
-
-
-class Lane:
+class Lane(RowQueue):
     """A started engine and what waits for it."""
 
-    def __init__(self, engine: Engine, *, name: str, queue_rows: int) -> None:
+    def __init__(self, engine: Engine, *, name: str, queue_rows: int, together: bool = True) -> None:
+        """*together*: the engine answers a row in a batch as it does alone, so that requests may share a call."""
+        super().__init__(name=name, queue_rows=queue_rows)
         self._engine = engine
-        self._name = name
-        self._queue_rows = queue_rows
-        self._rows = 0
-        self._closed = False
-        self._requests = 0
-        self._queue: deque[_Waiting] = deque()
+        self._together = together
         self._news = asyncio.Event()
         self._restart_at = 0.0
-        self.restarts = 0  #: how often the engine was replaced
         self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._watch())]
 
-    @property
-    def waiting_rows(self) -> int:
-        """Rows in the queue and in the engine."""
-        return self._rows
-
-    async def infer(self, columns: Columns, n: int, timeout_s: float) -> Outputs:
-        """
-        The engine's answers to *n* rows.
-
-        Raises:
-            OverloadedError: more rows wait than the queue keeps.
-            DeadlineExceededError: no answer within *timeout_s*; a request that still waited is never computed.
-            RowsRefused, EngineError: as the engine says.
-        """
-        if self._closed:
-            raise NotReadyError(f"{self._name} is unloaded")
-        if self._rows and self._rows + n > self._queue_rows:
-            raise OverloadedError(f"{self._name}: {self._rows} rows wait already (at most {self._queue_rows})")
-        entry = _Waiting(columns, n, timeout_s, asyncio.get_running_loop().create_future())
-        self._queue.append(entry)
-        self._rows += n
-        self._requests += 1
+    def _wake(self) -> None:
         self._news.set()
-        try:
-            return await asyncio.wait_for(entry.answer, timeout_s)
-        except TimeoutError:
-            raise DeadlineExceededError(f"{self._name}: no answer within {timeout_s:g} s") from None
-        finally:
-            self._rows -= n
-            self._requests -= 1
 
     async def close(self, *, grace_s: float = 30.0) -> None:
         """Answer what waits (at most *grace_s* long), then end the engine."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_s):
-                while self._requests:
-                    await asyncio.sleep(0.02)
-        self._closed = True
+        await self._settled(grace_s)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        while self._queue:
-            _fail(self._queue.popleft(), NotReadyError(f"{self._name} is being unloaded"))
+        self._turn_away()
         await self._engine.close()
 
     async def _work(self) -> None:
@@ -109,28 +66,36 @@ class Lane:
             while not self._queue:
                 self._news.clear()
                 await self._news.wait()
-            entry = self._queue.popleft()
-            if not entry.answer.done():  # else its deadline passed, or its caller left
-                await self._serve(entry)
+            entries = batch.take(self._queue, together=self._together)
+            if entries and not await self._serve(entries):
+                for entry in entries:
+                    if entry.done is not None:
+                        await self._serve([entry])
 
-    async def _serve(self, entry: _Waiting) -> None:
+    async def _serve(self, entries: Sequence[Waiting]) -> bool:
+        """Answer a batch; False where it failed and each request is to be asked alone."""
+        columns, n = batch.joined(entries)
         try:
             await self._revive()
-            outputs = await self._call(entry)
+            outputs = await self._call(columns, n, max(entry.timeout_s for entry in entries))
         except TimeoutError:
-            _log.error("%s: busy with one request at twice its deadline; its process is replaced", self._name)
+            _log.error("%s: busy with one call at twice its deadline; its process is replaced", self._name)
             await self._engine.kill()
-            _fail(entry, DeadlineExceededError(f"{self._name}: no answer within {entry.timeout_s:g} s"))
-        except Exception as exc:  # noqa: BLE001  the caller is told
-            _fail(entry, exc)
+            for entry in entries:
+                entry.expire(self._name)
+        except Exception as exc:  # noqa: BLE001  the callers are told
+            if len(entries) > 1 and not isinstance(exc, NotReadyError):
+                return False
+            for entry in entries:
+                entry.finish(exc)
         else:
-            if not entry.answer.done():
-                entry.answer.set_result(outputs)
+            batch.hand_back(entries, outputs)
+        return True
 
-    async def _call(self, entry: _Waiting) -> Outputs:
-        if entry.n == 0:
+    async def _call(self, columns: Columns, n: int, timeout_s: float) -> Outputs:
+        if n == 0:
             return Outputs([])
-        return await asyncio.wait_for(self._engine.infer(entry.columns, entry.n), _STUCK * entry.timeout_s)
+        return await asyncio.wait_for(self._engine.infer(columns, n), _STUCK * timeout_s)
 
     async def _revive(self) -> None:
         """Start the engine where it is not running; after a failed start the next try waits a second."""
@@ -161,8 +126,3 @@ class Lane:
         """A request of no rows: makes the worker revive the engine in its own turn."""
         with contextlib.suppress(Exception):
             await self.infer({}, 0, 60.0)
-
-
-def _fail(entry: _Waiting, exc: Exception) -> None:
-    if not entry.answer.done():
-        entry.answer.set_exception(exc)

@@ -18,10 +18,29 @@ def lane(engine: FakeEngine, queue_rows: int = 10) -> Lane:
     return Lane(engine, name="m version 1", queue_rows=queue_rows)
 
 
-def test_answers_in_order_one_at_a_time() -> None:
+def test_who_comes_while_the_engine_is_busy_is_its_next_batch() -> None:
     async def story() -> None:
         engine = FakeEngine()
+        engine.block = asyncio.Event()
         one = lane(engine)
+        asked = [asyncio.create_task(one.infer({"x": [1.0]}, 1, 5.0))]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asked += [asyncio.create_task(one.infer({"x": xs}, len(xs), 5.0)) for xs in ([-1.0], [2.0, -2.0])]
+        await asyncio.sleep(0)
+        engine.block.set()
+        answers = await asyncio.gather(*asked)
+        assert [answer.prediction for answer in answers] == [["yes"], ["no"], ["yes", "no"]]
+        assert engine.calls == [1, 3]
+        await one.close()
+
+    asyncio.run(story())
+
+
+def test_an_engine_whose_answers_depend_on_their_batch_is_asked_one_request_at_a_time() -> None:
+    async def story() -> None:
+        engine = FakeEngine()
+        one = Lane(engine, name="m version 1", queue_rows=10, together=False)
         answers = await asyncio.gather(*(one.infer({"x": [x]}, 1, 5.0) for x in (1.0, -1.0, 2.0)))
         assert [answer.prediction for answer in answers] == [["yes"], ["no"], ["yes"]]
         assert engine.calls == [1, 1, 1]
@@ -63,6 +82,7 @@ def test_a_request_whose_deadline_passed_while_it_waited_is_never_computed() -> 
         one = lane(engine)
         first = asyncio.create_task(one.infer({"x": [1.0] * 2}, 2, 5.0))
         await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the engine has it
         with pytest.raises(DeadlineExceededError):
             await one.infer(COLUMNS, 1, 0.01)
         engine.block.set()
@@ -123,15 +143,15 @@ def test_an_engine_that_does_not_start_again_says_not_ready_then_recovers() -> N
 
 
 def test_what_the_engine_raises_reaches_only_its_caller() -> None:
-    def broken(_columns: Columns, n: int) -> Outputs:
-        if n == 2:
+    def broken(columns: Columns, n: int) -> Outputs:
+        if -1 in columns["x"]:
             raise EngineError("died")
         return Outputs(["yes"] * n)
 
     async def story() -> None:
         one = lane(FakeEngine(broken))
         bad, good = await asyncio.gather(
-            one.infer({"x": [1, 2]}, 2, 5.0), one.infer(COLUMNS, 1, 5.0), return_exceptions=True
+            one.infer({"x": [1, -1]}, 2, 5.0), one.infer(COLUMNS, 1, 5.0), return_exceptions=True
         )
         assert isinstance(bad, EngineError)
         assert isinstance(good, Outputs)
