@@ -7,8 +7,9 @@ What cannot be kept is refused or counted, as `on_full` says.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from cloche.prediction_log.frames import Labels, Request, Schema
 from cloche.prediction_log.privacy import Redaction, hashed, read_hash_key
 from cloche.prediction_log.spool import Spool
 from cloche.prediction_log.version import Answered, LoggedVersion
-from cloche.prediction_log.writer import SegmentWriter
+from cloche.prediction_log.writer import Record, SegmentWriter
 
 
 @dataclass(slots=True)
@@ -71,6 +72,11 @@ class Recorder:
             self._redactions[version] = found
         return found
 
+    @property
+    def at_once(self) -> bool:
+        """Whether a record that is written is safe enough for its answer to leave."""
+        return self._config.durability == "disk"
+
     async def record(self, request: Request, answered: Answered | None = None) -> None:
         """
         Keep *request*, with what it was answered with; returns when the answer may leave.
@@ -78,23 +84,44 @@ class Recorder:
         Raises:
             LogUnavailableError: it could not be kept, and `on_full` is "refuse".
         """
-        if self._config.sample < 1.0 and random.random() >= self._config.sample:  # noqa: S311  (no secret)
-            self.counts.sampled_out += 1
-            return
-        schema = None
-        if answered is not None:
-            version, redaction = answered.version, self.redaction(answered.version)
-            request = _filled(request, answered, redaction)
-            schema = (version, lambda identity: _schema(identity, version, redaction))
+        with self._given_up(1):
+            if self._keep([(request, answered)]):
+                await self._durable()
+
+    def record_all(self, requests: Sequence[tuple[Request, Answered | None]]) -> None:
+        """
+        Keep several in one write; only where `at_once` may their answers leave then.
+
+        Raises:
+            LogUnavailableError: none could be kept, and `on_full` is "refuse".
+        """
+        with self._given_up(len(requests)):
+            self._keep(requests)
+
+    def _keep(self, requests: Sequence[tuple[Request, Answered | None]]) -> bool:
+        """Write those that are not sampled out; whether there was one."""
+        sample = self._config.sample
+        kept = requests if sample >= 1.0 else [one for one in requests if random.random() < sample]  # noqa: S311
+        self.counts.sampled_out += len(requests) - len(kept)
+        if kept:
+            self.counts.bytes += self._writer.write([self._record(*one) for one in kept])
+            self.counts.records += len(kept)
+        return bool(kept)
+
+    def _record(self, request: Request, answered: Answered | None) -> Record:
+        if answered is None:
+            return request, None
+        version, redaction = answered.version, self.redaction(answered.version)
+        return _filled(request, answered, redaction), (version, lambda number: _schema(number, version, redaction))
+
+    @contextlib.contextmanager
+    def _given_up(self, count: int) -> Iterator[None]:
         try:
-            self.counts.bytes += self._writer.write(request, schema)
-            await self._durable()
+            yield
         except LogUnavailableError:
-            self.counts.lost += 1
+            self.counts.lost += count
             if self._config.on_full == "refuse":
                 raise
-        else:
-            self.counts.records += 1
 
     async def record_labels(self, labels: Labels, contract: Contract) -> None:
         """
@@ -107,7 +134,7 @@ class Recorder:
         kept = tuple(
             one if one.key is None else replace(one, key=self._hidden(one.key, private)) for one in labels.labels
         )
-        self.counts.bytes += self._writer.write(replace(labels, labels=kept))
+        self.counts.bytes += self._writer.write([(replace(labels, labels=kept), None)])
         await self._durable()
         self.counts.records += 1
 

@@ -11,7 +11,7 @@ import logging
 import platform
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -26,6 +26,8 @@ _log = logging.getLogger("cloche.log")
 #: After the disk was full it is not asked again for so long.
 _PAUSE_S = 1.0
 MakeSchema = Callable[[int], Schema]
+#: A frame, and for a request what its rows hold: it gets the id that stands for it in the open segment.
+Record = tuple[Frame, tuple[Hashable, MakeSchema] | None]
 
 
 class SegmentWriter:
@@ -57,20 +59,16 @@ class SegmentWriter:
         """What is being written."""
         return self._segment
 
-    def write(self, frame: Frame, schema: tuple[Hashable, MakeSchema] | None = None) -> int:
+    def write(self, records: Sequence[Record]) -> int:
         """
-        Write *frame*; returns how many bytes that were.
-
-        *schema* says what its rows hold: the frame gets the id that stands for it in the open segment.
+        Write *records* in one go; returns how many bytes that were.
 
         Raises:
-            LogUnavailableError: the disk takes nothing; what was written before stays whole.
+            LogUnavailableError: the disk takes nothing; what was written before is whole, none of these is there.
         """
         with self._lock:
             self._open()
-            if schema is not None and isinstance(frame, Request):
-                frame = replace(frame, schema=self._schema(*schema))
-            data = segments.packed(frame)
+            data = b"".join([segments.packed(self._numbered(*record)) for record in records])
             self._append(data)
             self.broken = False
             return len(data)
@@ -105,6 +103,11 @@ class SegmentWriter:
                     self._open()
                     self.broken = False
             return not self.broken
+
+    def _numbered(self, frame: Frame, schema: tuple[Hashable, MakeSchema] | None) -> Frame:
+        if schema is None or not isinstance(frame, Request):
+            return frame
+        return replace(frame, schema=self._schema(*schema))
 
     def _schema(self, key: Hashable, make: MakeSchema) -> int:
         known = self._schemas.get(key)

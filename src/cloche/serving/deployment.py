@@ -16,9 +16,11 @@ from cloche.prediction_log.version import LoggedVersion
 from cloche.records import Outputs
 from cloche.registry import VersionRecord
 from cloche.serving.answers import nothing
+from cloche.serving.batch import Done
 from cloche.serving.engine_facts import EngineFacts
 from cloche.serving.engine_process import EngineProcess, RowsRefused
 from cloche.serving.lane import Engine, Lane
+from cloche.serving.queueing import RowQueue
 from cloche.trust import TrustPolicy
 
 _log = logging.getLogger("cloche.serving")
@@ -43,7 +45,7 @@ class Deployment:
     record: VersionRecord
     compiled: CompiledContract
     manifest: Manifest
-    lane: Lane
+    lane: RowQueue
     logged: LoggedVersion
 
     @property
@@ -73,6 +75,24 @@ class Deployment:
             return await self.lane.infer(rows.columns(), len(rows), timeout_s)
         except RowsRefused as exc:
             raise InvalidInputError(_model_refused(exc.rows, rows.single)) from exc
+
+    def submit(self, rows: ValidRows, timeout_s: float, done: Done) -> None:
+        """
+        `infer` for who cannot wait: *done* is called once with the outputs, or with what `infer` would raise.
+
+        Raises:
+            OverloadedError, NotReadyError: at once, and *done* is not called.
+        """
+        if not len(rows):
+            done(nothing(rows.contract.output))
+            return
+
+        def finished(result: Outputs | Exception) -> None:
+            if isinstance(result, RowsRefused):
+                result = InvalidInputError(_model_refused(result.rows, rows.single))
+            done(result)
+
+        self.lane.submit(rows.columns(), len(rows), timeout_s, finished)
 
     async def close(self, *, grace_s: float = 30.0) -> None:
         """Finish what is in flight, then end the engine's process."""

@@ -88,16 +88,25 @@ class Deployments:
         self, model: str | None = None, contract: int | None = None, version: int | None = None
     ) -> Iterator[Deployment]:
         """`find`, and keep what was found from being unloaded until the block ends."""
-        with self._lock:
-            found = self.find(model, contract, version)
-            self._users[found] += 1
+        found = self.hold(model, contract, version)
         try:
             yield found
         finally:
-            with self._lock:
-                self._users[found] -= 1
-                if not self._users[found]:
-                    del self._users[found]
+            self.release(found)
+
+    def hold(self, model: str | None = None, contract: int | None = None, version: int | None = None) -> Deployment:
+        """`find`, and keep what was found from being unloaded until `release`."""
+        with self._lock:
+            found = self.find(model, contract, version)
+            self._users[found] += 1
+            return found
+
+    def release(self, deployment: Deployment) -> None:
+        """A request that held *deployment* is answered."""
+        with self._lock:
+            self._users[deployment] -= 1
+            if not self._users[deployment]:
+                del self._users[deployment]
 
     def in_use(self, deployment: Deployment) -> bool:
         """Whether a request is being answered by *deployment*."""

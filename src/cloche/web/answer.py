@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
+from cloche.errors import ClocheError
 from cloche.prediction_log.version import Answered
 from cloche.web import problems
 from cloche.web.gate import Admitted, Facts, Refusal
 
 JSON = "application/json"
+CLIENT_CLOSED = 499  #: as nginx logs it; never on the wire
+_log = logging.getLogger("cloche.web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,48 @@ def of_refusal(refused: Refusal) -> Answer:
     return Answer(refused.status, refused.body(), headers, Facts(error=refused.error))
 
 
+def of_failure(exc: BaseException, request: Admitted | Refusal, facts: Facts | None = None) -> Answer:
+    """
+    The answer to a request that *exc* has ended.
+
+    Where that is an error of ours the caller learns nothing, and the log everything.
+    """
+    status = problems.status_of(exc)
+    if status == problems.INTERNAL:
+        _log.error("request %s failed: %s", request.request_id, exc, exc_info=exc)
+    if facts is None:
+        return of_error(exc, request)
+    return of_error(exc, request, replace(facts, error=_name_of(exc, status[1])))
+
+
+def _name_of(exc: BaseException, otherwise: str) -> str:
+    return type(exc).__name__.removesuffix("Error") if isinstance(exc, ClocheError) else otherwise
+
+
 def of_error(exc: BaseException, request: Admitted | Refusal, facts: Facts | None = None) -> Answer:
     """The answer that *exc* stands for."""
     status, name = problems.status_of(exc)
     content = problems.body(name, problems.message_of(exc), request.request_id, exc)
     headers = {"content-type": JSON, **dict(problems.extra_headers(exc))}
     return Answer(status, content, headers, facts or Facts(error=name))
+
+
+def head_of(
+    answer: Answer, verdict: Admitted | Refusal, more: Sequence[tuple[str, str]] = ()
+) -> list[tuple[bytes, bytes]]:
+    """The headers of *answer* as they go on the wire; *more* are those of cross-origin answers."""
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    headers.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in more)
+    if answer.status != 204:
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    headers.append((b"x-request-id", verdict.request_id.encode()))
+    if verdict.client_request_id is not None:
+        headers.append((b"x-client-request-id", verdict.client_request_id.encode()))
+    if verdict.close or answer.status == 408 or _body_will_not_come(answer, verdict):
+        headers.append((b"connection", b"close"))
+    return headers
+
+
+def _body_will_not_come(answer: Answer, verdict: Admitted | Refusal) -> bool:
+    """A refused caller that waited for `100 Continue` may or may not send its body: the next byte is ambiguous."""
+    return answer.status >= 400 and "expect" in verdict.head.headers

@@ -14,11 +14,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from cloche.config import ServerConfig
-from cloche.errors import ClocheError, DrainingError, NotFoundError
+from cloche.errors import DrainingError, NotFoundError
 from cloche.protocols import openapi
 from cloche.serving.deployments import Deployments
 from cloche.web import pages, problems, views
-from cloche.web.answer import Answer, of_error, of_json, of_refusal
+from cloche.web.answer import CLIENT_CLOSED, Answer, head_of, of_error, of_failure, of_json, of_refusal
+from cloche.web.express import Express
 from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
 from cloche.web.labeling import Labeling
@@ -29,7 +30,6 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 LogRequest = Callable[[dict[str, Any]], None]
 _log = logging.getLogger("cloche.web")
-_CLIENT_CLOSED = 499  # as nginx logs it; never on the wire
 
 
 def silent(_record: dict[str, Any]) -> None:
@@ -72,6 +72,18 @@ class App:
             "preflight": self._preflight,
         }
 
+    def express(self) -> Express | None:
+        """The short way of plain predict requests on the running loop; none where records take longer than a write."""
+        if self._records is not None and not self._records.at_once:
+            return None
+        return Express(
+            self._predicting,
+            self._gate,
+            timeout_s=self._record_within_s,
+            log_request=self._log_request,
+            records=self._records,
+        )
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
@@ -86,7 +98,7 @@ class App:
             answer = await self._recorded(verdict, scope, receive)
         finally:
             self._gate.leave(verdict)
-        if answer.status != _CLIENT_CLOSED:
+        if answer.status != CLIENT_CLOSED:
             await send(_start(answer, verdict, self._gate.cors.headers(head.headers)))
             await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else answer.body})
         record = self._gate.finish(verdict, answer.status, len(answer.body), time.monotonic(), answer.facts)
@@ -107,7 +119,7 @@ class App:
         try:
             answer = await self._answer(verdict, scope, receive)
         except ClientGoneError:
-            answer = Answer(_CLIENT_CLOSED, b"")
+            answer = Answer(CLIENT_CLOSED, b"")
         if self._records is None:
             return answer
         return await recorded(self._records, verdict, answer, self._record_within_s)
@@ -121,19 +133,14 @@ class App:
             if verdict.target.route.name == "label":
                 return await self._labeling.answer(verdict, receive)
             return self._handlers[verdict.target.route.name](verdict, scope)
-        except ClocheError as exc:
-            if problems.status_of(exc) == problems.INTERNAL:
-                _log.error("request %s failed: %s", verdict.request_id, exc, exc_info=exc)
-            return of_error(exc, verdict)
         except ClientGoneError:
             raise
         except asyncio.CancelledError:
             if self._gate.phase != "closed":  # not our shutdown: the program around us wants this to end
                 raise
             return of_error(DrainingError("the server shut down before the model had answered"), verdict)
-        except Exception as exc:  # noqa: BLE001  the last net: the caller learns nothing, the log everything
-            _log.exception("request %s failed", verdict.request_id)
-            return of_error(exc, verdict)
+        except Exception as exc:  # noqa: BLE001  the last net
+            return of_failure(exc, verdict)
 
     def _ready(self, _request: Admitted, _scope: Scope) -> Answer:
         return of_json(views.ready(self._deployments, self._gate, self._records))
@@ -213,21 +220,7 @@ def create_app(
 
 
 def _start(answer: Answer, verdict: Admitted | Refusal, more: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
-    headers.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in more)
-    if answer.status != 204:
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-    headers.append((b"x-request-id", verdict.request_id.encode()))
-    if verdict.client_request_id is not None:
-        headers.append((b"x-client-request-id", verdict.client_request_id.encode()))
-    if verdict.close or answer.status == 408 or _body_will_not_come(answer, verdict):
-        headers.append((b"connection", b"close"))
-    return {"type": "http.response.start", "status": answer.status, "headers": headers}
-
-
-def _body_will_not_come(answer: Answer, verdict: Admitted | Refusal) -> bool:
-    """A refused caller that waited for `100 Continue` may or may not send its body: the next byte is ambiguous."""
-    return answer.status >= 400 and "expect" in verdict.head.headers
+    return {"type": "http.response.start", "status": answer.status, "headers": head_of(answer, verdict, more)}
 
 
 def _path(scope: Scope) -> str:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from cloche.metrics import MetricsSlot
 from cloche.serving.deployments import Deployments
-from cloche.serving.lane import Lane
+from cloche.serving.queueing import RowQueue
 from cloche.web import routes
 
 _NOWHERE = "none"
@@ -48,7 +48,7 @@ class RequestMetrics:
 
     def __init__(self, slot: MetricsSlot) -> None:
         self._slot = slot
-        self._restarts: WeakKeyDictionary[Lane, int] = WeakKeyDictionary()
+        self._restarts: WeakKeyDictionary[RowQueue, int] = WeakKeyDictionary()
         self._queues: set[tuple[str, str]] = set()
         self._log = (0, 0, 0, 0)
         slot.set("cloche_last_worker_start_time_seconds", (), time.time())

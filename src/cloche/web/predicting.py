@@ -5,30 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from cloche.config import ServerConfig
 from cloche.contract.compiled import ValidRows
-from cloche.errors import ClocheError, ForbiddenError, InvalidInputError, RequestTimeoutError, TooLargeError
-from cloche.prediction_log.version import Answered
-from cloche.protocols import forms
-from cloche.protocols.form import Form
+from cloche.errors import ClocheError, RequestTimeoutError, TooLargeError
 from cloche.records import Outputs
-from cloche.serving.answers import Prediction, shape
 from cloche.serving.deployment import Deployment
 from cloche.serving.deployments import Deployments
-from cloche.web.answer import Answer, of_error
-from cloche.web.bodies import Bounds
-from cloche.web.deadline import TIMEOUT_HEADER, Deadline
-from cloche.web.gate import Admitted, Facts
-from cloche.web.notices import headers_of
-from cloche.web.options import Options, options_of
+from cloche.web.answer import Answer
+from cloche.web.call import Asked, Call
+from cloche.web.gate import Admitted
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Infer = Callable[[Deployment, ValidRows, float], Awaitable[Outputs]]
 #: Decoding more than this takes milliseconds; it is done in a thread, so that others are answered meanwhile.
-_LARGE_BODY = 64_000
+LARGE_BODY = 64_000
 _MANY_ROWS = 500
 _T = TypeVar("_T")
 
@@ -55,80 +47,39 @@ class Predicting:
 
     async def answer(self, admitted: Admitted, receive: Receive) -> Answer:
         """Read, check, predict, shape."""
-        options = options_of(admitted.head.query)
-        headers = admitted.head.headers
-        sent, wanted = forms.form_of_body(headers.get("content-type")), forms.form_of_answer(headers.get("accept"))
-        target = admitted.target
-        deadline = Deadline.of(headers.get(TIMEOUT_HEADER), admitted.started)
+        asked, target = Asked.by(admitted), admitted.target
         meant = self._deployments.find(target.model, target.contract, target.version)  # before a long body comes
         self._take(meant.name, time.monotonic())
         body = await read_body(receive, self._config.max_body_bytes, self._config.body_timeout_s)
         with self._deployments.use(target.model, target.contract, target.version) as deployment:
-            told = self._notice_of(deployment)
-            facts = Facts(deployment.name, deployment.version, deployment.number, bytes_in=len(body))
+            call = Call(admitted, asked, deployment, self._deployments, self._config, len(body))
             try:
-                answer = await self._predict(admitted, deployment, body, (sent, wanted), options, facts, deadline)
+                rows = await _apart(len(body) > LARGE_BODY, lambda: call.rows(body))
+                async with asked.deadline.kept():
+                    outputs = await self._infer(deployment, rows, self._config.request_timeout_s)
+                return await _apart(len(rows) > _MANY_ROWS, lambda: call.answered(rows, outputs))
             except ClocheError as exc:
-                answer = of_error(exc, admitted, replace(facts, error=type(exc).__name__.removesuffix("Error")))
-                problems = exc.problems if isinstance(exc, InvalidInputError) else ()
-                answered = Answered(deployment.logged, self._route(admitted, deployment), problems=problems)
-                answer = replace(answer, answered=answered)
-            return replace(answer, headers={**answer.headers, **told}) if told else answer
+                return call.failed(exc)
 
-    def _route(self, admitted: Admitted, deployment: Deployment) -> str:
-        """How the request came to its version: by a route, or because path or command named exactly that one."""
-        held = self._deployments.get(deployment.name)
-        route = None if held is None or admitted.target.version is not None else held.route
-        return route or "pinned"
+    def begin(self, admitted: Admitted, body: bytes) -> tuple[Call, Deployment]:
+        """
+        A call whose body is there; its deployment is kept from being unloaded until `end`.
 
-    def _notice_of(self, deployment: Deployment) -> dict[str, str]:
-        held = self._deployments.get(deployment.name)
-        notice = None if held is None else held.promises.notices.get(deployment.number)
-        return headers_of(notice, deployment.name, self._config.root_path)
+        Raises:
+            RequestError, NotFoundError, NotReadyError, RateLimitedError: as `answer` would answer with.
+        """
+        asked, target = Asked.by(admitted), admitted.target
+        deployment = self._deployments.hold(target.model, target.contract, target.version)
+        try:
+            self._take(deployment.name, time.monotonic())
+            return Call(admitted, asked, deployment, self._deployments, self._config, len(body)), deployment
+        except BaseException:
+            self._deployments.release(deployment)
+            raise
 
-    async def _predict(
-        self,
-        admitted: Admitted,
-        deployment: Deployment,
-        body: bytes,
-        spoken: tuple[Form, Form],
-        options: Options,
-        facts: Facts,
-        deadline: Deadline,
-    ) -> Answer:
-        if not admitted.may_see(deployment.name):
-            raise ForbiddenError(f"the key lacks the scope 'predict' for model '{deployment.name}'")
-        sent, wanted = spoken
-        compiled, max_rows = deployment.compiled, self._config.max_rows
-        bounds = Bounds(self._config.max_json_depth, self._config.max_text_bytes)
-
-        def decoded() -> ValidRows:
-            bounds.check(body, json=sent.media_type != "text/csv")
-            return sent.decode(compiled, body, max_rows)
-
-        rows = await _apart(len(body) > _LARGE_BODY, decoded)
-        async with deadline.kept():
-            outputs = await self._infer(deployment, rows, self._config.request_timeout_s)
-
-        def encoded() -> tuple[bytes, dict[str, str]]:
-            shaped = _shaped(outputs, rows, deployment, admitted.request_id, options)
-            return wanted.encode(shaped, compiled.contract.output, rows.single), wanted.headers(shaped)
-
-        content, headers = await _apart(len(rows) > _MANY_ROWS, encoded)
-        answered = Answered(deployment.logged, self._route(admitted, deployment), rows, outputs)
-        return Answer(200, content, headers, replace(facts, rows=len(rows)), answered)
-
-
-def _shaped(outputs: Outputs, rows: ValidRows, deployment: Deployment, request_id: str, options: Options) -> Prediction:
-    return shape(
-        outputs,
-        rows,
-        model=deployment.name,
-        version=deployment.version,
-        request_id=request_id,
-        top=options.top,
-        probabilities=options.probabilities,
-    )
+    def end(self, deployment: Deployment) -> None:
+        """What `begin` held is let go."""
+        self._deployments.release(deployment)
 
 
 async def _apart(large: bool, work: Callable[[], _T]) -> _T:

@@ -12,16 +12,21 @@ import asyncio
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from cloche.config import ServerConfig
+from cloche.errors import RequestTimeoutError
 from cloche.web import problems, tls
-from cloche.web.gate import Gate
+from cloche.web.answer import Answer, head_of
+from cloche.web.broken import NAMES, Broken, answer_bytes, encoded, reason_of, value_of
+from cloche.web.express import Express, ExpressCycle
+from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
+from cloche.web.timed import TimedProtocol
 
 LogRequest = Callable[[dict[str, Any]], None]
 #: After the application's own deadline for the body has answered 408, the connection is closed.
@@ -30,43 +35,41 @@ _NOT_IN_TARGET = re.compile(rb"[^\x21-\x7e]")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z:.%_-]+\])(?::[0-9]*)?")
 
 
-class _Broken(Exception):
-    """The head breaks a rule; raised through the parser."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-class ClocheProtocol(HttpToolsProtocol):
+class ClocheProtocol(TimedProtocol):
     """One connection. `bound` makes the class for one server."""
 
     gate: ClassVar[Gate]
     limits: ClassVar[ServerConfig]
     write_log: ClassVar[staticmethod[[dict[str, Any]], None]]
     open_from: ClassVar[Counter[str]]  #: connections by address
+    express: ClassVar[Express | None]
 
     @classmethod
-    def bound(cls, gate: Gate, limits: ServerConfig, log_request: LogRequest) -> type[ClocheProtocol]:
-        """The class of one server's connections."""
-        bound = {"gate": gate, "limits": limits, "write_log": staticmethod(log_request), "open_from": Counter()}
+    def bound(
+        cls, gate: Gate, limits: ServerConfig, log_request: LogRequest, express: Express | None = None
+    ) -> type[ClocheProtocol]:
+        """The class of one server's connections; under a root path there is no express lane."""
+        bound = {
+            "gate": gate,
+            "limits": limits,
+            "write_log": staticmethod(log_request),
+            "open_from": Counter(),
+            "express": None if limits.root_path else express,
+        }
         return type("BoundProtocol", (cls,), bound)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.url = b""  # uvicorn sets it when a request begins; we may refuse before that
-        self._timer: asyncio.TimerHandle | None = None
-        self._reader_timer: asyncio.TimerHandle | None = None  # runs while the caller does not take our answers
-        self._not_taken = 0
         self._in_head = True  # no body byte is expected before the next head is complete
         self._head_began = False  # at least one byte of it has come
         self._head_bytes = 0
         self._header_bytes = 0
-        self._broken: _Broken | None = None
+        self._broken: Broken | None = None
         self._certificate: str | None = None
         self._counted: str | None = None
-        self._cycles: deque[RequestResponseCycle] = deque()  # what is not answered yet, in order
+        self._lane: ExpressCycle | None = None  # the request whose parts come now, where it takes the express lane
+        self._cycles: deque[RequestResponseCycle | ExpressCycle] = deque()  # what is not answered yet, in order
         self._raw_body_left: int | None = None  # after an upgrade request: its body, which the parser leaves to us
 
     # -- the connection -----------------------------------------------------------------------------
@@ -86,7 +89,7 @@ class ClocheProtocol(HttpToolsProtocol):
         self.open_from[self._counted] += 1
         count = self.open_from[self._counted]
         if count > most:
-            self._refuse(_Broken(429, f"connections: at most {most} from one address, this is number {count}"))
+            self._refuse(Broken(429, f"connections: at most {most} from one address, this is number {count}"))
 
     def _uncount(self) -> None:
         if self._counted is not None:
@@ -96,8 +99,10 @@ class ClocheProtocol(HttpToolsProtocol):
             self._counted = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        self._disarm_reader()
+        lane = self._lane
+        if lane is not None and lane.more_body and self.express is not None:
+            lane.disconnected = True
+            self.express.give_up(lane, self._express_head(), self._peer(), None)
         self._uncount()
         for cycle in self._cycles:  # uvicorn tells the last one only, and the others write to a closed connection
             cycle.disconnected = True
@@ -108,7 +113,7 @@ class ClocheProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._broken is not None or self.transport.is_closing():
             return
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         if self._raw_body_left is not None:
             self._take_raw_body(data)
             return
@@ -117,20 +122,19 @@ class ClocheProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
+            self._set_timer()
         except httptools.HttpParserUpgrade as exc:
             self._take_raw_body(data[exc.args[0] :])
         except httptools.HttpParserError as exc:
-            self._refuse(_reason(exc))
+            self._refuse(reason_of(exc))
         else:
             if self._in_head and self._head_bytes > self.limits.max_header_bytes + self.limits.max_url_bytes:
-                self._refuse(_Broken(431, f"headers: at most {self.limits.max_header_bytes} bytes, got more"))
+                self._refuse(Broken(431, f"headers: at most {self.limits.max_header_bytes} bytes, got more"))
 
     # -- the parser ---------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._certificate is not None:
-            self.scope["extensions"] = {"tls": {"client_cert_name": self._certificate}}
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self._header_bytes = 0
         if not self._in_head:  # pipelined: its head came in the packet of the one before
             self._in_head, self._head_bytes = True, 0
@@ -139,104 +143,139 @@ class ClocheProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         if len(self.url) > self.limits.max_url_bytes:
-            raise _Broken(414, f"URL: at most {self.limits.max_url_bytes} bytes, got {len(self.url)} or more")
+            raise Broken(414, f"URL: at most {self.limits.max_url_bytes} bytes, got {len(self.url)} or more")
         if _NOT_IN_TARGET.search(url):
-            raise _Broken(400, "URL: expected visible ASCII, the rest percent-encoded")
+            raise Broken(400, "URL: expected visible ASCII, the rest percent-encoded")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value) + 4
         if self._header_bytes > self.limits.max_header_bytes:
-            raise _Broken(431, f"headers: at most {self.limits.max_header_bytes} bytes, got more")
+            raise Broken(431, f"headers: at most {self.limits.max_header_bytes} bytes, got more")
         if not self._in_head:
             return  # a trailer: counted, never mixed into the headers
         if len(self.headers) >= self.limits.max_headers:
-            raise _Broken(431, f"headers: at most {self.limits.max_headers}, got more")
+            raise Broken(431, f"headers: at most {self.limits.max_headers}, got more")
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
-            raise _Broken(505, "HTTP/1.0 and HTTP/1.1 are spoken here")
+            raise Broken(505, "HTTP/1.0 and HTTP/1.1 are spoken here")
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and version == "1.1"):
-            raise _Broken(400, f"expected exactly one Host header, got {hosts}")
-        if hosts and not _HOST.fullmatch(_value(self.headers, b"host") or b""):
-            raise _Broken(400, "Host: expected a name or an address, and a port")
+            raise Broken(400, f"expected exactly one Host header, got {hosts}")
+        if hosts and not _HOST.fullmatch(value_of(self.headers, b"host") or b""):
+            raise Broken(400, "Host: expected a name or an address, and a port")
         self._check_coding(version)
-        if self.parser.should_upgrade() and _value(self.headers, b"transfer-encoding") is not None:
-            raise _Broken(411, "a request that asks for another protocol has to say its Content-Length")
+        if self.parser.should_upgrade() and value_of(self.headers, b"transfer-encoding") is not None:
+            raise Broken(411, "a request that asks for another protocol has to say its Content-Length")
         self._in_head, self._head_began = False, False
-        self._arm(self.limits.body_timeout_s + _BODY_SLACK_S)
-        super().on_headers_complete()
         while self._cycles and self._cycles[0].response_complete:
             self._cycles.popleft()
+        if self._takes_express(version):
+            self._lane = ExpressCycle(self, keep_alive=self.parser.should_keep_alive())
+            self.cycle = self._lane  # type: ignore[assignment]
+            self._due_s = self.limits.body_timeout_s
+        else:
+            self._lane = None
+            self._due_s = self.limits.body_timeout_s + _BODY_SLACK_S
+            self._make_scope()
+            super().on_headers_complete()
         self._cycles.append(self.cycle)
+
+    def _make_scope(self) -> None:
+        """What ASGI is told of the request; uvicorn makes it before the head is read, for every request."""
+        known = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = known
+        self.scope["headers"] = self.headers
+        if self._certificate is not None:
+            self.scope["extensions"] = {"tls": {"client_cert_name": self._certificate}}
+
+    def _takes_express(self, version: str) -> bool:
+        """Only where nothing else is going on here: answers leave in the order of their requests."""
+        return (
+            self.express is not None
+            and version == "1.1"
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self.pipeline
+            and not self.flow.write_paused
+            and not self.parser.should_upgrade()
+            and self.express.takes(self.parser.get_method(), self.url, self.headers)
+        )
 
     def _check_coding(self, version: str) -> None:
         """A body comes whole or in chunks; whatever else a proxy might read otherwise than we do."""
-        coding = _value(self.headers, b"transfer-encoding")
+        coding = value_of(self.headers, b"transfer-encoding")
         if coding is not None and (version == "1.0" or coding.strip().lower() != b"chunked"):
-            raise _Broken(400, "Transfer-Encoding: expected 'chunked', in HTTP/1.1")
+            raise Broken(400, "Transfer-Encoding: expected 'chunked', in HTTP/1.1")
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             self._ignore_upgrade()
             return
         self._in_head, self._head_bytes, self._head_began = True, 0, False
+        self._due_s = None
         self._disarm()
+        lane = self._lane
+        if lane is not None:
+            lane.more_body = False
+            if self.express is not None and not lane.disconnected and not lane.response_complete:
+                self.express.ask(lane, self._express_head(), self._peer(), lane.body)
+            return
         super().on_message_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._lane is not None:
+            self._lane.body += body
+        else:
+            super().on_body(body)
+
+    # -- the express lane ---------------------------------------------------------------------------
+
+    def _express_head(self) -> Head:
+        return Head.of("POST", self.url.decode("ascii"), b"", self.headers, self._certificate)
+
+    def _peer(self) -> str | None:
+        peer = self.client[0] if self.client else None
+        return self.gate.proxies.client(peer, self.headers or [])
+
+    def send_express(self, cycle: ExpressCycle, answer: Answer, verdict: Admitted | Refusal) -> None:
+        """What `RequestResponseCycle.send` would write, and what follows from it."""
+        headers = head_of(answer, verdict)
+        if (b"connection", b"close") in headers:
+            cycle.keep_alive = False
+        elif not cycle.keep_alive:
+            headers.append((b"connection", b"close"))
+        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
+        self.transport.write(b"".join((STATUS_LINE[answer.status], *lines, b"\r\n", answer.body)))
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     # -- deadlines ----------------------------------------------------------------------------------
 
     def _begin_head(self) -> None:
         if not self._head_began:
             self._head_began = True
-            self._arm(self.limits.header_timeout_s)
-
-    def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._timer = self.loop.call_later(seconds, self._too_slow)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            self._disarm()
+            self._due_s = self.limits.header_timeout_s
 
     def _too_slow(self) -> None:
         self._timer = None
         if self.transport.is_closing():
             return
-        if self._busy() and self._in_head:  # we stopped reading while an earlier request is answered
+        lane = self._lane
+        if lane is not None and lane.more_body and self.express is not None:
+            lane.more_body = False
+            late = RequestTimeoutError(f"body: not complete after {self.limits.body_timeout_s:g} s")
+            self.express.give_up(lane, self._express_head(), self._peer(), late)
+        elif self._busy() and self._in_head:  # we stopped reading while an earlier request is answered
             self._arm(self.limits.header_timeout_s)
         elif self._in_head and self._head_began:
-            self._refuse(_Broken(408, f"headers: not complete after {self.limits.header_timeout_s:g} s"))
+            self._refuse(Broken(408, f"headers: not complete after {self.limits.header_timeout_s:g} s"))
         else:
             self.transport.close()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._arm_reader()
-
-    def resume_writing(self) -> None:
-        self._disarm_reader()
-        super().resume_writing()
-
-    def _arm_reader(self) -> None:
-        self._disarm_reader()
-        self._not_taken = self.transport.get_write_buffer_size()
-        self._reader_timer = self.loop.call_later(self.limits.body_timeout_s, self._reads_nothing)
-
-    def _disarm_reader(self) -> None:
-        if self._reader_timer is not None:
-            self._reader_timer.cancel()
-            self._reader_timer = None
-
-    def _reads_nothing(self) -> None:
-        """A caller that takes no byte of its answers for as long as a body may last is given up."""
-        if self.transport.get_write_buffer_size() < self._not_taken:
-            self._arm_reader()
-        else:
-            self.transport.abort()
 
     # -- upgrades -----------------------------------------------------------------------------------
 
@@ -247,7 +286,7 @@ class ClocheProtocol(HttpToolsProtocol):
         Java's HttpClient asks for h2c with every request; the parser then stops before the body.
         """
         self.cycle.keep_alive = False
-        self._raw_body_left = int(_value(self.headers, b"content-length") or b"0")
+        self._raw_body_left = int(value_of(self.headers, b"content-length") or b"0")
 
     def _take_raw_body(self, data: bytes) -> None:
         left = self._raw_body_left or 0
@@ -264,7 +303,7 @@ class ClocheProtocol(HttpToolsProtocol):
         """Whether an answer is still to be written on this connection."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _refuse(self, broken: _Broken) -> None:
+    def _refuse(self, broken: Broken) -> None:
         self._broken = broken
         self._disarm()
         if self._busy() and not self._abandoned():  # never between the parts of another answer: we close after it
@@ -272,14 +311,14 @@ class ClocheProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
             return
         now = time.monotonic()
-        peer = self.gate.proxies.client(self.client[0] if self.client else None, self.headers or [])
-        name = problems.NAMES.get(broken.status) or _NAMES[broken.status]
+        peer = self._peer()
+        name = problems.NAMES.get(broken.status) or NAMES[broken.status]
         refused = self.gate.refuse(self._head(), peer, now, broken.status, broken.message, name)
         body = refused.body()
-        extra = [*self.server_state.default_headers, *_encoded(self.gate.cors.headers(refused.head.headers))]
+        extra = [*self.server_state.default_headers, *encoded(self.gate.cors.headers(refused.head.headers))]
         if broken.status == 429:
             extra.append((b"retry-after", b"1"))
-        self.transport.write(_answer(broken.status, body, refused.request_id, extra))
+        self.transport.write(answer_bytes(broken.status, body, refused.request_id, extra))
         self.transport.close()
         self.write_log(self.gate.finish(refused, broken.status, len(body), now))
 
@@ -296,41 +335,10 @@ class ClocheProtocol(HttpToolsProtocol):
         if self.pipeline and self.cycle.more_body:
             self.pipeline.popleft()
             self._cycles.pop()
-            self.cycle = self._cycles[-1]
+            self.cycle = self._cycles[-1]  # type: ignore[assignment]
 
     def _head(self) -> Head:
         """As much of the request as is known: enough for a log line."""
         method = self.parser.get_method().decode("ascii") if self.url else "?"
         path = (self.url or b"").partition(b"?")[0][:256].decode("latin-1")
         return Head.of(method, path or "?", b"", self.headers or [], self._certificate)
-
-
-def _value(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes | None:
-    return next((value for key, value in headers if key == name), None)
-
-
-def _reason(exc: httptools.HttpParserError) -> _Broken:
-    """Ours, or what the parser says; never a byte of the request."""
-    ours = exc.__context__
-    if isinstance(ours, _Broken):
-        return ours
-    said = str(exc) if type(exc) is httptools.HttpParserError else ""
-    return _Broken(400, f"the request is not valid HTTP/1.1: {said}" if said else "the request is not valid HTTP/1.1")
-
-
-def _encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-
-
-_NAMES = {400: "BadRequest", 408: "RequestTimeout", 429: "RateLimited"}
-
-
-def _answer(status: int, body: bytes, request_id: str, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-    headers = [
-        *default_headers,
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", request_id.encode()),
-        (b"connection", b"close"),
-    ]
-    return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n" + body

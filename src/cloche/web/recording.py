@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from cloche.contract.compiled import ValidRows
@@ -29,6 +30,9 @@ class Records(Protocol):
     def complete(self) -> bool: ...
     @property
     def able(self) -> bool: ...
+    @property
+    def at_once(self) -> bool: ...
+    def record_all(self, requests: Sequence[tuple[Request, Answered | None]]) -> None: ...
     async def record(self, request: Request, answered: Answered | None = None) -> None: ...
     async def record_labels(self, labels: Labels, contract: Contract) -> None: ...
 
@@ -50,7 +54,7 @@ async def recorded(records: Records, verdict: Admitted | Refusal, answer: Answer
         return answer
     try:
         async with asyncio.timeout(timeout_s):
-            await records.record(_request(verdict, answer), answer.answered)
+            await records.record(request_of(verdict, answer), answer.answered)
     except TimeoutError:
         late = LogUnavailableError(f"the record of this answer was not kept within {timeout_s:g} s; try again")
         return of_error(late, verdict)
@@ -66,7 +70,8 @@ def _is_predict(verdict: Admitted | Refusal) -> bool:
     return target is not None and target.route.name == "predict"
 
 
-def _request(verdict: Admitted | Refusal, answer: Answer) -> Request:
+def request_of(verdict: Admitted | Refusal, answer: Answer) -> Request:
+    """What is written down of a request, beside what it was answered with."""
     latency_us = int((time.monotonic() - verdict.started) * 1e6)
     caller = verdict.caller if isinstance(verdict, Admitted) else None
     key = verdict.key if isinstance(verdict, Refusal) else None

@@ -22,6 +22,7 @@ from cloche.config import ServerConfig
 from cloche.errors import UsageError
 from cloche.web import tls
 from cloche.web.app import LogRequest, Scope, Send
+from cloche.web.express import Express
 from cloche.web.gate import Gate
 from cloche.web.predicting import Receive
 from cloche.web.protocol import ClocheProtocol
@@ -122,12 +123,21 @@ class _Server(uvicorn.Server):
 class Runner:
     """One HTTP server on one socket, from accepting to drained."""
 
-    def __init__(self, app: Application, gate: Gate, config: ServerConfig, log_request: LogRequest) -> None:
+    def __init__(
+        self,
+        app: Application,
+        gate: Gate,
+        config: ServerConfig,
+        log_request: LogRequest,
+        express: Express | None = None,
+    ) -> None:
         self._gate = gate
         self._config = config
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._server = _Server(_uvicorn_config(app, config, ClocheProtocol.bound(gate, config, log_request)))
+        self._express = express
+        protocol = ClocheProtocol.bound(gate, config, log_request, express)
+        self._server = _Server(_uvicorn_config(app, config, protocol))
 
     def stop(self) -> None:
         """Begin to drain; called a second time, skip what is left of it."""
@@ -184,6 +194,8 @@ class Runner:
             await self._leave()
         self._gate.phase = "closed"
         await server.shutdown(sockets=[listener])
+        if self._express is not None:
+            self._express.abandon()
         if server.server_state.tasks:  # cancelled after the grace: let each say so
             await asyncio.wait(set(server.server_state.tasks), timeout=1.0)
 

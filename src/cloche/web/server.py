@@ -88,7 +88,7 @@ async def _serve(
         write = metrics.counting(writer(requests=config.access_log))
         records = None if log is None else log.recorder
         app = create_app(deployments, gate, config, log_request=write, records=records)
-        server = Runner(app, gate, config, write)
+        server = Runner(app, gate, config, write, app.express())
         url, started = url_of(listener, config.root_path, tls=config.tls_cert is not None), time.time()
 
         def counted() -> Samples:

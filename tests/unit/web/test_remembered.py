@@ -19,7 +19,8 @@ STATE = State(number=3, models=(ModelState(name="penguins", event=7),), keys=(KE
 
 def server(cache: Path, **changes: Any) -> ServerFile:
     details: dict[str, Any] = {
-        "pid": 1, "url": "http://a", "management_url": None, "config": ServerConfig(), "log": LogConfig(), "spool": "/s",
+        "pid": 1, "url": "http://a", "management_url": None,
+        "config": ServerConfig(), "log": LogConfig(), "spool": "/s",
         "store": "file:///a",
         "store_shown": "/a", "references": ("penguins",), "everything": False, "trust": TrustPolicy(),
         "cache": str(cache), "keys": None, "cwd": "/", "exit_statuses": {},

@@ -71,7 +71,7 @@ async def _work(run: RunFolder, slot: int, server: ServerFile, listener: socket.
     write = metrics.counting(writer(requests=config.access_log))
     recorder = open_recorder(server.log, Path(server.spool), server.store) if server.log.enabled else None
     app = create_app(following.deployments, gate, config, log_request=write, records=recorder)
-    runner = Runner(app, gate, config, write)
+    runner = Runner(app, gate, config, write, app.express())
     handlers: dict[int, Callable[[], None]] = {signal.SIGTERM: runner.drain, signal.SIGUSR1: runner.hurry}
     with listener, runner.signals(handlers):
         sample = partial(_look, metrics, following, recorder)

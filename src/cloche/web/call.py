@@ -1,0 +1,118 @@
+"""
+One predict request at the version that answers it: the same steps whichever way it came.
+
+Pure but for its clock: bytes in, `ValidRows`; outputs in, an answer. Who waits for the engine is not decided here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from cloche.config import ServerConfig
+from cloche.contract.compiled import ValidRows
+from cloche.errors import ForbiddenError, InvalidInputError
+from cloche.prediction_log.version import Answered
+from cloche.protocols import forms
+from cloche.protocols.form import Form
+from cloche.records import Outputs
+from cloche.serving.answers import shape
+from cloche.serving.deployment import Deployment
+from cloche.serving.deployments import Deployments
+from cloche.web.answer import Answer, of_failure
+from cloche.web.bodies import Bounds
+from cloche.web.deadline import TIMEOUT_HEADER, Deadline
+from cloche.web.gate import Admitted, Facts
+from cloche.web.notices import headers_of
+from cloche.web.options import Options, options_of
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the head of a predict request says of its body and of the answer."""
+
+    options: Options
+    sent: Form
+    wanted: Form
+    deadline: Deadline
+
+    @classmethod
+    def by(cls, admitted: Admitted) -> Asked:
+        """
+        Raises:
+            RequestError: an option, a form or a time that is not spoken here.
+        """
+        headers = admitted.head.headers
+        return cls(
+            options_of(admitted.head.query),
+            forms.form_of_body(headers.get("content-type")),
+            forms.form_of_answer(headers.get("accept")),
+            Deadline.of(headers.get(TIMEOUT_HEADER), admitted.started),
+        )
+
+
+class Call:
+    """A predict request whose version is known, until it is answered."""
+
+    __slots__ = ("_admitted", "_asked", "_config", "_deployment", "_facts", "_route", "_told")
+
+    def __init__(
+        self,
+        admitted: Admitted,
+        asked: Asked,
+        deployment: Deployment,
+        deployments: Deployments,
+        config: ServerConfig,
+        bytes_in: int,
+    ) -> None:
+        held = deployments.get(deployment.name)
+        notice = None if held is None else held.promises.notices.get(deployment.number)
+        self._admitted = admitted
+        self._asked = asked
+        self._deployment = deployment
+        self._config = config
+        self._facts = Facts(deployment.name, deployment.version, deployment.number, bytes_in=bytes_in)
+        #: How it came to its version: by a route, or because path or command named exactly that one.
+        self._route = (None if held is None or admitted.target.version is not None else held.route) or "pinned"
+        self._told = headers_of(notice, deployment.name, config.root_path)
+
+    def rows(self, body: bytes) -> ValidRows:
+        """
+        What *body* asks for.
+
+        Raises:
+            ForbiddenError: the key does not cover the model, which a path need not name.
+            MalformedBodyError, TooLargeError, InvalidInputError: as the contract says.
+        """
+        if not self._admitted.may_see(self._deployment.name):
+            raise ForbiddenError(f"the key lacks the scope 'predict' for model '{self._deployment.name}'")
+        sent, config = self._asked.sent, self._config
+        Bounds(config.max_json_depth, config.max_text_bytes).check(body, json=sent.media_type != "text/csv")
+        return sent.decode(self._deployment.compiled, body, config.max_rows)
+
+    def answered(self, rows: ValidRows, outputs: Outputs) -> Answer:
+        """The answer that *outputs* are."""
+        deployment, asked = self._deployment, self._asked
+        shaped = shape(
+            outputs,
+            rows,
+            model=deployment.name,
+            version=deployment.version,
+            request_id=self._admitted.request_id,
+            top=asked.options.top,
+            probabilities=asked.options.probabilities,
+        )
+        content = asked.wanted.encode(shaped, deployment.compiled.contract.output, rows.single)
+        return Answer(
+            200,
+            content,
+            asked.wanted.headers(shaped) | self._told,
+            replace(self._facts, rows=len(rows)),
+            Answered(deployment.logged, self._route, rows, outputs),
+        )
+
+    def failed(self, exc: BaseException) -> Answer:
+        """The answer that *exc* is."""
+        answer = of_failure(exc, self._admitted, self._facts)
+        problems = exc.problems if isinstance(exc, InvalidInputError) else ()
+        answered = Answered(self._deployment.logged, self._route, problems=problems)
+        return replace(answer, headers={**answer.headers, **self._told}, answered=answered)
