@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from cloche.contract.compiled import ValidRows
 from cloche.contract.model import Contract
 from cloche.contract.problems import Problem
@@ -24,8 +26,7 @@ class LoggedVersion:
     reference: Mapping[str, Mapping[str, Any]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """
     Which version a request reached by which route ("live", or "pinned"), and what came of it.
 

@@ -10,6 +10,7 @@ from cloche.protocols.form import Form
 from cloche.serving.answers import Prediction
 
 MEDIA_TYPE = "application/json"
+_encode = msgspec.json.Encoder().encode
 #: What `curl -d` says of everything it sends. A web page may say it too without asking first, but a foreign
 #: `Origin` does not pass the gate, and a prediction changes nothing.
 _CURL_DEFAULT = "application/x-www-form-urlencoded"
@@ -27,7 +28,7 @@ def decode(compiled: CompiledContract, body: bytes, max_rows: int | None) -> Val
 
 def encode(prediction: Prediction, _output: Output, _single: bool) -> bytes:
     """The body of a success."""
-    return msgspec.json.encode(prediction.to_dict())
+    return _encode(prediction)
 
 
 FORM = Form("JSON", MEDIA_TYPE, takes, decode, encode, MEDIA_TYPE, carries_model=True)

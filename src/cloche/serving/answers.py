@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -22,8 +21,7 @@ from cloche.records import Outputs
 _CONFIDENT = ("classification", "multioutput_classification")
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     The answer to one request.
 
@@ -31,28 +29,19 @@ class Prediction:
     `probabilities` a dict from class to number. Many rows: the same keys holding lists.
     """
 
+    # In the order of the wire; what does not apply is left out there.
     prediction: Any
-    probabilities: dict[str, Any] | None = None
     confidence: Any = None
+    probabilities: dict[str, Any] | None = None
     score: Any = None
-    warnings: list[Problem] = field(default_factory=list)
     model: str = ""
     model_version: str = ""
     request_id: str | None = None
+    warnings: list[Problem] = []
 
     def to_dict(self) -> dict[str, Any]:
         """What goes on the wire, in the documented order; keys that do not apply are left out."""
-        answer: dict[str, Any] = {"prediction": self.prediction}
-        for key in ("confidence", "probabilities", "score"):
-            value = getattr(self, key)
-            if value is not None:
-                answer[key] = value
-        answer["model"] = self.model
-        answer["model_version"] = self.model_version
-        if self.request_id is not None:
-            answer["request_id"] = self.request_id
-        if self.warnings:
-            answer["warnings"] = [msgspec.to_builtins(one) for one in self.warnings]
+        answer: dict[str, Any] = msgspec.to_builtins(self)
         return answer
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from cloche.errors import ClocheError
 from cloche.prediction_log.version import Answered
@@ -19,13 +19,12 @@ CLIENT_CLOSED = 499  #: as nginx logs it; never on the wire
 _log = logging.getLogger("cloche.web")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """Status, body and headers; `facts` are for the log line, `answered` for the record of a prediction."""
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": JSON})
+    headers: Mapping[str, str] = msgspec.field(default_factory=lambda: {"content-type": JSON})
     facts: Facts = Facts()
     answered: Answered | None = None
 

@@ -6,7 +6,9 @@ Pure but for its clock: bytes in, `ValidRows`; outputs in, an answer. Who waits 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from cloche.config import ServerConfig
 from cloche.contract.compiled import ValidRows
@@ -70,7 +72,9 @@ class Call:
         self._asked = asked
         self._deployment = deployment
         self._config = config
-        self._facts = Facts(deployment.name, deployment.version, deployment.number, bytes_in=bytes_in)
+        self._facts = Facts(
+            deployment.name, deployment.version, deployment.number, None, None, bytes_in, deployment.engine
+        )
         #: How it came to its version: by a route, or because path or command named exactly that one.
         self._route = (None if held is None or admitted.target.version is not None else held.route) or "pinned"
         self._told = headers_of(notice, deployment.name, config.root_path)

@@ -23,7 +23,7 @@ class Proxies:
         self._networks = tuple(_network(one) for one in named)
 
     def __contains__(self, peer: str | None) -> bool:
-        address = _address(peer or "")
+        address = _address(peer or "") if self._networks else None
         return address is not None and any(address in network for network in self._networks)
 
     def client(self, peer: str | None, headers: Sequence[tuple[bytes, bytes]]) -> str | None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 from cloche import rates
 from cloche.errors import (
@@ -70,8 +73,7 @@ def by_key(authenticate: Authenticate) -> Authenticator:
     return who
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """A request that may go on: where to, by whom, under which id."""
 
     request_id: str
@@ -108,8 +110,7 @@ class Refusal:
         return problems.body(self.error, self.message, self.request_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What the answering added: for the log line only."""
 
     model: str | None = None
@@ -118,6 +119,7 @@ class Facts:
     rows: int | None = None
     error: str | None = None
     bytes_in: int | None = None
+    engine: str | None = None
 
 
 class Gate:
@@ -167,34 +169,25 @@ class Gate:
 
     def admit(self, head: Head, peer: str | None, now: float) -> Admitted | Refusal:
         """Let the request in, or say with which status it is refused; `leave` is to follow."""
-        given = head.headers.get("x-request-id", "")
-        admitted = Admitted(
-            request_id=self._new_id(),
-            client_request_id=given if _CLIENT_ID.fullmatch(given) else None,
-            head=head,
-            peer=peer,
-            target=_NOWHERE,
-            caller=None,
-            started=now,
-            close=self.phase != "serving",
-        )
+        request_id, known, close = self._new_id(), _client_id(head), self.phase != "serving"
+        target, caller = _NOWHERE, None
         try:
             self._check_origin(head)
             target = _target(head)
-            admitted = replace(admitted, target=target)
             if self.phase == "closed" and target.route.name not in _ALWAYS:
                 raise DrainingError("the server is shutting down")
             if self.cors.asks(head.method, head.headers):
-                return self._preflight(admitted)
-            if head.method not in target.route.methods:
-                return _wrong_method(admitted)
-            admitted = replace(admitted, caller=self._who(head, target))
-            self._check_caller(admitted, now)
-            self._check_body(head)
-            self._enter(target)
+                target = self._preflight(head, target)
+            elif head.method not in target.route.methods:
+                return _wrong_method(Admitted(request_id, known, head, peer, target, None, now, close))
+            else:
+                caller = self._who(head, target)
+                self._check_caller(caller, target, now)
+                self._check_body(head)
+                self._enter(target)
         except ClocheError as exc:
-            return refusal(admitted, exc)
-        return admitted
+            return refusal(Admitted(request_id, known, head, peer, target, caller, now, close), exc)
+        return Admitted(request_id, known, head, peer, target, caller, now, close)
 
     def leave(self, verdict: Admitted | Refusal) -> None:
         """The request is answered, or given up: another may take its place."""
@@ -214,9 +207,7 @@ class Gate:
 
     def refuse(self, head: Head, peer: str | None, now: float, status: int, message: str, name: str) -> Refusal:
         """A refusal that the connection decided on: a broken head, a limit, a deadline."""
-        given = head.headers.get("x-request-id", "")
-        known = given if _CLIENT_ID.fullmatch(given) else None
-        return Refusal(self._new_id(), known, head, peer, now, status, name, message, close=True)
+        return Refusal(self._new_id(), _client_id(head), head, peer, now, status, name, message, close=True)
 
     def finish(
         self, request: Admitted | Refusal, status: int, bytes_out: int, now: float, facts: Facts | None = None
@@ -244,6 +235,7 @@ class Gate:
             "model": known.model,
             "version": known.version,
             "contract": known.contract,
+            "engine": known.engine,
             "rows": known.rows,
             "bytes_in": known.bytes_in,
             "bytes_out": bytes_out,
@@ -261,10 +253,10 @@ class Gate:
         if origin is not None and netloc_of(origin) != host.lower() and not self.cors.allows(origin):
             raise ForbiddenError("without keys no page of another origin may call; the Origin header names another one")
 
-    def _preflight(self, request: Admitted) -> Admitted:
-        if not self.cors.allows(request.head.headers["origin"]):
+    def _preflight(self, head: Head, target: Target) -> Target:
+        if not self.cors.allows(head.headers["origin"]):
             raise ForbiddenError("no page of this origin may call; see the server's setting 'cors_origin'")
-        return replace(request, target=Target(replace(_PREFLIGHT, methods=request.target.route.methods)))
+        return Target(replace(_PREFLIGHT, methods=target.route.methods))
 
     def _who(self, head: Head, target: Target) -> Caller | None:
         if self._authenticators is None or not target.route.scopes:
@@ -277,10 +269,10 @@ class Gate:
             raise UnauthorizedError("a key is needed: send 'Authorization: Bearer KEY' or 'X-API-Key: KEY'")
         raise UnauthorizedError("the key is not valid: unknown, expired or revoked")
 
-    def _check_caller(self, request: Admitted, now: float) -> None:
-        caller, model, scopes = request.caller, request.target.model, request.target.route.scopes
+    def _check_caller(self, caller: Caller | None, target: Target, now: float) -> None:
         if caller is None:
             return
+        model, scopes = target.model, target.route.scopes
         if not any(caller.allows(scope, model) for scope in scopes):
             wanted = " or ".join(f"'{scope}'" for scope in scopes)
             there = "" if model is None else f" for model '{model}'"
@@ -303,7 +295,8 @@ class Gate:
         self._in_flight += 1
 
     def _check_body(self, head: Head) -> None:
-        encoding = head.headers.get("content-encoding", "identity").strip().lower()
+        given = head.headers.get("content-encoding")
+        encoding = "" if given is None else given.strip().lower()
         if encoding not in ("", "identity"):
             raise UnsupportedMediaTypeError(f"Content-Encoding: send the body plain, got '{encoding[:32]}'")
         length = head.headers.get("content-length", "0")
@@ -312,6 +305,8 @@ class Gate:
             raise TooLargeError(f"body: at most {most} bytes, got {length[:20]}; send fewer rows a request")
 
 
+#: Paths that callers ask for again and again.
+_match = lru_cache(maxsize=512)(routes.match)
 _NOWHERE = Target(routes.Route("none", re.compile("")))
 _PREFLIGHT = routes.Route("preflight", re.compile(""))
 
@@ -341,9 +336,15 @@ def _wrong_method(request: Admitted) -> Refusal:
     return replace(plain, status=405, error=problems.NAMES[405], headers=(("allow", allowed),))
 
 
+def _client_id(head: Head) -> str | None:
+    """The caller's own id, where it is one that can be echoed."""
+    given = head.headers.get("x-request-id")
+    return given if given is not None and _CLIENT_ID.fullmatch(given) else None
+
+
 def _target(head: Head) -> Target:
     """Where the path and `X-API-Version` lead."""
-    target = routes.match(head.path)
+    target = _match(head.path)
     if target is None:
         raise NotFoundError(f"nothing is at {head.path[:256]}; see /docs")
     asked = head.headers.get("x-api-version")

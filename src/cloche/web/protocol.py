@@ -155,7 +155,10 @@ class ClocheProtocol(TimedProtocol):
             return  # a trailer: counted, never mixed into the headers
         if len(self.headers) >= self.limits.max_headers:
             raise Broken(431, f"headers: at most {self.limits.max_headers}, got more")
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()

@@ -95,8 +95,8 @@ def test_a_form_stands_under_its_own_media_type() -> None:
         assert form_of_answer(form.media_type) is form
 
 
-ONE = Prediction("ä", {"ä": 1.0}, 1.0, model="m", model_version="3", request_id="r")
-MANY = Prediction(["a", 'b,"'], {"a": [0.75, None]}, [0.75, None], model="m", model_version="3", request_id="r")
+ONE = Prediction("ä", 1.0, {"ä": 1.0}, model="m", model_version="3", request_id="r")
+MANY = Prediction(["a", 'b,"'], [0.75, None], {"a": [0.75, None]}, model="m", model_version="3", request_id="r")
 
 
 def test_json() -> None:
