@@ -16,6 +16,7 @@ from typing import Any, Literal, TextIO
 
 import msgspec
 
+_json = msgspec.json.Encoder(enc_hook=str).encode
 _QUIET = ("uvicorn.access", "uvicorn.error", "asyncio")
 
 
@@ -41,7 +42,7 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in _fields(record).items() if key not in line}
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        return _encode(line)
+        return json_line(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -77,6 +78,24 @@ def configure(
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def json_stream() -> TextIO | None:
+    """Where `configure` has JSON lines written; None where lines look otherwise, or somebody else listens too."""
+    handlers = logging.getLogger().handlers
+    handler = handlers[0] if len(handlers) == 1 else None
+    if isinstance(handler, logging.StreamHandler) and isinstance(handler.formatter, JsonFormatter):
+        stream: TextIO = handler.stream
+        return stream
+    return None
+
+
+def json_line(fields: Mapping[str, Any]) -> str:
+    """One line of JSON; what JSON cannot hold (a lone surrogate, a key that is no text) is spelt out instead."""
+    try:
+        return _json(fields).decode()
+    except (UnicodeError, ValueError, TypeError, OverflowError):
+        return _json({str(key): one_line(value) for key, value in fields.items()}).decode()
+
+
 def one_line(value: Any) -> str:
     r"""*value* as text without anything that ends a line or drives a terminal: those become `\n`, `\x1b`."""
     text = str(value)
@@ -99,14 +118,6 @@ def _request(fields: dict[str, Any]) -> str:
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
     fields: Mapping[str, Any] = getattr(record, "fields", {})
     return {key: value for key, value in fields.items() if value is not None}
-
-
-def _encode(line: dict[str, Any]) -> str:
-    """*line* as JSON; what JSON cannot hold (a lone surrogate, a key that is no text) is spelt out instead."""
-    try:
-        return msgspec.json.encode(line, enc_hook=str).decode()
-    except (UnicodeError, ValueError, TypeError, OverflowError):
-        return msgspec.json.encode({key: one_line(value) for key, value in line.items()}).decode()
 
 
 def _time(record: logging.LogRecord) -> datetime:

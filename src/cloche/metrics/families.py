@@ -47,7 +47,12 @@ ALL = (
         ("route", "model", "version"),
         BUCKETS,
     ),
-    Family("cloche_rows_total", "counter", "Rows answered with a prediction.", _VERSION),
+    Family(
+        "cloche_rows_total",
+        "counter",
+        "Rows answered with a prediction, by the engine that answered (`native`, `twin`).",
+        (*_VERSION, "engine"),
+    ),
     Family(
         "cloche_predictions_refused_total",
         "counter",

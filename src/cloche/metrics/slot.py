@@ -44,6 +44,7 @@ class MetricsSlot:
         self._sizes = self._view.cast("I")
         self._places: dict[tuple[str, tuple[str, ...]], int] = {}
         self._series: Counter[str] = Counter()
+        self._buckets: dict[int, tuple[float, ...]] = {}
         self._take_over()
 
     def add(self, name: str, labels: tuple[str, ...] = (), by: float = 1.0) -> None:
@@ -58,6 +59,23 @@ class MetricsSlot:
         """Count *value* in its bucket of a histogram."""
         place = self._places.get((name, labels)) or self._place(name, labels)
         buckets = self._families[name].buckets
+        self._numbers[place + len(buckets) + 1] += value
+        self._numbers[place + bisect_left(buckets, value)] += 1.0
+
+    def place(self, name: str, labels: tuple[str, ...] = ()) -> int:
+        """Where a series stands, for `increase` and `observe_at`: it never moves."""
+        place = self._places.get((name, labels)) or self._place(name, labels)
+        if self._families[name].kind == "histogram":
+            self._buckets[place] = self._families[name].buckets
+        return place
+
+    def increase(self, place: int, by: float = 1.0) -> None:
+        """`add`, at a place."""
+        self._numbers[place] += by
+
+    def observe_at(self, place: int, value: float) -> None:
+        """`observe`, at the place of a histogram."""
+        buckets = self._buckets[place]
         self._numbers[place + len(buckets) + 1] += value
         self._numbers[place + bisect_left(buckets, value)] += 1.0
 

@@ -7,9 +7,8 @@ What cannot be kept is refused or counted, as `on_full` says.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,9 +83,13 @@ class Recorder:
         Raises:
             LogUnavailableError: it could not be kept, and `on_full` is "refuse".
         """
-        with self._given_up(1):
+        try:
             if self._keep([(request, answered)]):
                 await self._durable()
+        except LogUnavailableError:
+            self.counts.lost += 1
+            if self._config.on_full == "refuse":
+                raise
 
     def record_all(self, requests: Sequence[tuple[Request, Answered | None]]) -> None:
         """
@@ -95,8 +98,12 @@ class Recorder:
         Raises:
             LogUnavailableError: none could be kept, and `on_full` is "refuse".
         """
-        with self._given_up(len(requests)):
+        try:
             self._keep(requests)
+        except LogUnavailableError:
+            self.counts.lost += len(requests)
+            if self._config.on_full == "refuse":
+                raise
 
     def _keep(self, requests: Sequence[tuple[Request, Answered | None]]) -> bool:
         """Write those that are not sampled out; whether there was one."""
@@ -110,18 +117,10 @@ class Recorder:
 
     def _record(self, request: Request, answered: Answered | None) -> Record:
         if answered is None:
-            return request, None
+            return lambda _number: request, None
         version, redaction = answered.version, self.redaction(answered.version)
-        return _filled(request, answered, redaction), (version, lambda number: _schema(number, version, redaction))
-
-    @contextlib.contextmanager
-    def _given_up(self, count: int) -> Iterator[None]:
-        try:
-            yield
-        except LogUnavailableError:
-            self.counts.lost += count
-            if self._config.on_full == "refuse":
-                raise
+        schema = (version, lambda number: _schema(number, version, redaction))
+        return lambda number: _filled(request, answered, redaction, number), schema
 
     async def record_labels(self, labels: Labels, contract: Contract) -> None:
         """
@@ -134,7 +133,8 @@ class Recorder:
         kept = tuple(
             one if one.key is None else replace(one, key=self._hidden(one.key, private)) for one in labels.labels
         )
-        self.counts.bytes += self._writer.write([(replace(labels, labels=kept), None)])
+        frame = replace(labels, labels=kept)
+        self.counts.bytes += self._writer.write([(lambda _number: frame, None)])
         await self._durable()
         self.counts.records += 1
 
@@ -175,14 +175,15 @@ def open_recorder(config: LogConfig, spool: Path, store_url: str) -> Recorder:
     return Recorder(Spool.open(spool, store_url), config, hash_key=read_hash_key(config.hash_key))
 
 
-def _filled(request: Request, answered: Answered, redaction: Redaction) -> Request:
+def _filled(request: Request, answered: Answered, redaction: Redaction, number: int | None) -> Request:
     rows, outputs = answered.rows, answered.outputs
     if rows is None or outputs is None:
         known = {one.name for one in redaction.fields}  # any other name is text that the caller sent
         problems = [(one.field if one.field in known else None, one.code) for one in answered.problems] or None
-        return replace(request, model=answered.version.model, route=answered.route, problems=problems)
+        return replace(request, schema=number, model=answered.version.model, route=answered.route, problems=problems)
     return replace(
         request,
+        schema=number,
         model=answered.version.model,
         route=answered.route,
         n=len(rows),

@@ -14,20 +14,18 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from cloche._version import __version__
 from cloche.errors import LogUnavailableError
 from cloche.prediction_log import segments
-from cloche.prediction_log.frames import Frame, Header, Request, Schema
+from cloche.prediction_log.frames import Frame, Header, Schema
 from cloche.prediction_log.spool import Segment, Spool
 
 _log = logging.getLogger("cloche.log")
 #: After the disk was full it is not asked again for so long.
 _PAUSE_S = 1.0
 MakeSchema = Callable[[int], Schema]
-#: A frame, and for a request what its rows hold: it gets the id that stands for it in the open segment.
-Record = tuple[Frame, tuple[Hashable, MakeSchema] | None]
+#: Makes a frame, told the id that stands in the open segment for what its rows hold; and what that is.
+Record = tuple[Callable[[int | None], Frame], tuple[Hashable, MakeSchema] | None]
 
 
 class SegmentWriter:
@@ -68,7 +66,7 @@ class SegmentWriter:
         """
         with self._lock:
             self._open()
-            data = b"".join([segments.packed(self._numbered(*record)) for record in records])
+            data = b"".join([segments.packed(make(self._schema(schema))) for make, schema in records])
             self._append(data)
             self.broken = False
             return len(data)
@@ -104,12 +102,10 @@ class SegmentWriter:
                     self.broken = False
             return not self.broken
 
-    def _numbered(self, frame: Frame, schema: tuple[Hashable, MakeSchema] | None) -> Frame:
-        if schema is None or not isinstance(frame, Request):
-            return frame
-        return replace(frame, schema=self._schema(*schema))
-
-    def _schema(self, key: Hashable, make: MakeSchema) -> int:
+    def _schema(self, schema: tuple[Hashable, MakeSchema] | None) -> int | None:
+        if schema is None:
+            return None
+        key, make = schema
         known = self._schemas.get(key)
         if known is None:
             known = len(self._schemas) + 1

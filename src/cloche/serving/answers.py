@@ -90,6 +90,8 @@ def class_key(value: Any) -> str:
 def _finite(outputs: Outputs, single: bool) -> tuple[Outputs, list[Problem]]:
     """The outputs with null for NaN and infinity, and one warning a row for each kind of output."""
     bad: list[tuple[int, str]] = []
+    if _plainly_finite(outputs):
+        return outputs, []
     clean: dict[str, list[Any] | None] = {}
     for kind in ("prediction", "probabilities", "score"):
         values = getattr(outputs, kind)
@@ -98,6 +100,25 @@ def _finite(outputs: Outputs, single: bool) -> tuple[Outputs, list[Problem]]:
         clean[kind] = values if not broken else [_nulled(value) for value in values]
     warnings = [_not_finite(None if single else row, kind) for row, kind in sorted(bad)[:MAX_PROBLEMS]]
     return Outputs(clean["prediction"] or [], clean["probabilities"], clean["score"]), warnings
+
+
+def _plainly_finite(outputs: Outputs) -> bool:
+    """Whether a look at sums shows that nothing is NaN or infinite; False: one has to look at every number."""
+    return all(
+        values is None or _sum_is_finite(values)
+        for values in (outputs.prediction, outputs.probabilities, outputs.score)
+    )
+
+
+def _sum_is_finite(values: list[Any]) -> bool:
+    first = values[0] if values else None
+    if isinstance(first, str):
+        return True
+    try:
+        total = sum(values) if not isinstance(first, list) else sum(map(sum, values))
+        return bool(total - total == 0)
+    except TypeError:  # null, or something inside
+        return False
 
 
 def _is_finite(value: Any) -> bool:
@@ -129,10 +150,14 @@ def _confidence(shares: list[Any] | None, output: Output, single: bool) -> Any:
     """The largest probability of each row; by output name where there are several."""
     if shares is None:
         return None
+    if single and not output.names:
+        return _largest(shares[0])
     return _by_output(shares, output, lambda rows, _name: _scalar([_largest(row) for row in rows], single))
 
 
 def _largest(shares: Sequence[float | None]) -> float | None:
+    if None not in shares and shares:
+        return max(shares)  # type: ignore[type-var]
     known = [share for share in shares if share is not None]
     return max(known) if len(known) == len(shares) and known else None
 
@@ -140,6 +165,8 @@ def _largest(shares: Sequence[float | None]) -> float | None:
 def _probabilities(shares: list[Any] | None, output: Output, single: bool, top: int | None) -> dict[str, Any] | None:
     if shares is None:
         return None
+    if single and top is None and not output.names:
+        return dict(zip(map(class_key, output.classes or ()), shares[0], strict=False))
     classes = dict(zip(output.names or (), output.output_classes or (), strict=False))
 
     def table(rows: Sequence[Any], name: str | None) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TextIO
 
-from cloche.logs import event
+from cloche.logs import event, json_line, json_stream
 
 _access = logging.getLogger("cloche.access")
 _audit = logging.getLogger("cloche.audit")
 _AUDITED = ("request_id", "client", "certificate", "key", "method", "path", "status", "error")
+#: Linux writes so many bytes to a pipe in one piece: lines of several workers do not mix.
+_PIECE = 4096
 
 
 def write_access(record: dict[str, Any]) -> None:
@@ -28,4 +33,44 @@ def write_audit(record: dict[str, Any]) -> None:
 
 def writer(*, requests: bool) -> Callable[[dict[str, Any]], None]:
     """What a server does with the record of a request; refusals are always written."""
-    return write_access if requests else write_audit
+    if not requests:
+        return write_audit
+    stream = json_stream()
+    return write_access if stream is None or not _access.isEnabledFor(logging.INFO) else AccessLines(stream).write
+
+
+class AccessLines:
+    """The same JSON lines as `write_access`, straight to the stream: those of one turn of the loop in one piece."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lines: list[str] = []
+        self._size = 0
+        self._second = -1
+        self._stamp = ""
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Log *record*, at the latest when this turn of the loop ends."""
+        write_audit(record)
+        now = time.time()
+        if int(now) != self._second:
+            self._second = int(now)
+            self._stamp = datetime.fromtimestamp(self._second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        stamp = f"{self._stamp}.{int(now % 1 * 1000):03d}Z"
+        line = json_line({"time": stamp, "level": "info", "event": "request", **record})
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self.flush)
+        elif self._size + len(line) >= _PIECE:
+            self._put()
+        self._lines.append(line)
+        self._size += len(line) + 1
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._lines:
+            self._put()
+
+    def _put(self) -> None:
+        lines, self._lines, self._size = self._lines, [], 0
+        self._stream.write("\n".join(lines) + "\n")
+        self._stream.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -70,8 +71,8 @@ def head_of(
     answer: Answer, verdict: Admitted | Refusal, more: Sequence[tuple[str, str]] = ()
 ) -> list[tuple[bytes, bytes]]:
     """The headers of *answer* as they go on the wire; *more* are those of cross-origin answers."""
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
-    headers.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in more)
+    headers = [_encoded(*header) for header in answer.headers.items()]
+    headers.extend(_encoded(*header) for header in more)
     if answer.status != 204:
         headers.append((b"content-length", str(len(answer.body)).encode()))
     headers.append((b"x-request-id", verdict.request_id.encode()))
@@ -80,6 +81,11 @@ def head_of(
     if verdict.close or answer.status == 408 or _body_will_not_come(answer, verdict):
         headers.append((b"connection", b"close"))
     return headers
+
+
+@lru_cache(maxsize=256)
+def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1")
 
 
 def _body_will_not_come(answer: Answer, verdict: Admitted | Refusal) -> bool:

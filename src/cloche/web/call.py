@@ -43,13 +43,22 @@ class Asked:
         Raises:
             RequestError: an option, a form or a time that is not spoken here.
         """
-        headers = admitted.head.headers
+        headers, query = admitted.head.headers, admitted.head.query
+        sent, wanted = headers.get("content-type"), headers.get("accept")
+        if not query and sent in _PLAINLY and wanted in _ANYTHING and TIMEOUT_HEADER not in headers:
+            return _PLAIN
         return cls(
-            options_of(admitted.head.query),
-            forms.form_of_body(headers.get("content-type")),
-            forms.form_of_answer(headers.get("accept")),
+            options_of(query),
+            forms.form_of_body(sent),
+            forms.form_of_answer(wanted),
             Deadline.of(headers.get(TIMEOUT_HEADER), admitted.started),
         )
+
+
+#: What most requests say, or leave out.
+_PLAINLY = (None, "application/json")
+_ANYTHING = (None, "*/*")
+_PLAIN = Asked(Options(), forms.FORMS[0], forms.FORMS[0], Deadline())
 
 
 class Call:

@@ -18,6 +18,9 @@ from cloche.serving.queueing import RowQueue
 from cloche.web import routes
 
 _NOWHERE = "none"
+_MOST_PLACES = 4096
+#: Path, model, version, contract, status, key and engine of a request.
+_Kind = tuple[str, str, int | None, int | None, int, str, str]
 _LOG: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("cloche_log_records_total", ()),
     ("cloche_log_bytes_total", ()),
@@ -51,6 +54,7 @@ class RequestMetrics:
         self._restarts: WeakKeyDictionary[RowQueue, int] = WeakKeyDictionary()
         self._queues: set[tuple[str, str]] = set()
         self._log = (0, 0, 0, 0)
+        self._places: dict[_Kind, _Places] = {}
         slot.set("cloche_last_worker_start_time_seconds", (), time.time())
         slot.set("cloche_in_flight", (), 0.0)
 
@@ -65,24 +69,53 @@ class RequestMetrics:
 
     def record(self, record: Mapping[str, Any]) -> None:
         """Count one answered request."""
-        slot, status = self._slot, record["status"]
-        labels = _labels(
-            _route_of(record["path"]), record.get("model", ""), record.get("version"), record.get("contract"), status
+        get = record.get
+        kind = (
+            record["path"],
+            get("model", ""),
+            get("version"),
+            get("contract"),
+            record["status"],
+            get("key", ""),
+            get("engine", ""),
         )
-        slot.add("cloche_requests_total", labels.request)
-        slot.observe("cloche_request_seconds", labels.answered, record["ms"] / 1000)
-        slot.add("cloche_body_bytes_total", _OUT, record["bytes_out"])
-        received = record.get("bytes_in")
+        places = self._places.get(kind)
+        if places is None:
+            places = self._find_places(kind)
+        slot = self._slot
+        slot.increase(places.requests)
+        slot.observe_at(places.seconds, record["ms"] / 1000)
+        slot.increase(places.sent, record["bytes_out"])
+        received = get("bytes_in")
         if received:
-            slot.add("cloche_body_bytes_total", _IN, received)
-        if labels.request[0] != "predict":
-            return
-        if labels.request[3]:
-            slot.add("cloche_caller_requests_total", (labels.request[1], labels.request[3], record.get("key", "")))
-        if status < 400:
-            slot.add("cloche_rows_total", labels.version, record.get("rows", 0))
-        else:
-            slot.add("cloche_predictions_refused_total", (*labels.version, record.get("error", _NOWHERE)))
+            slot.increase(places.received, received)
+        if places.caller:
+            slot.increase(places.caller)
+        if places.rows:
+            slot.increase(places.rows, get("rows", 0))
+        elif places.predict:
+            slot.add("cloche_predictions_refused_total", (*places.version, get("error", _NOWHERE)))
+
+    def _find_places(self, kind: _Kind) -> _Places:
+        """Where the numbers are that such a request counts into; looked up once for each kind."""
+        path, model, version, contract, status, key, engine = kind
+        slot, route, named = self._slot, _route_of(path), (model, _text(version))
+        predict = route == "predict"
+        rows = predict and status < 400
+        known = predict and contract is not None
+        places = _Places(
+            predict=predict,
+            version=named,
+            requests=slot.place("cloche_requests_total", (route, *named, _text(contract), str(status))),
+            seconds=slot.place("cloche_request_seconds", (route, *named)),
+            sent=slot.place("cloche_body_bytes_total", _OUT),
+            received=slot.place("cloche_body_bytes_total", _IN),
+            caller=slot.place("cloche_caller_requests_total", (model, _text(contract), key)) if known else 0,
+            rows=slot.place("cloche_rows_total", (*named, engine)) if rows else 0,
+        )
+        if len(self._places) < _MOST_PLACES:  # a path may be any text
+            self._places[kind] = places
+        return places
 
     def sample(self, deployments: Deployments, log: LogCounts | None = None) -> None:
         """Look at what no record tells: what waits, and the engines. With every heartbeat, or when somebody asks."""
@@ -111,16 +144,17 @@ class RequestMetrics:
         self._log = now
 
 
-class _Labels(NamedTuple):
-    request: tuple[str, ...]
-    answered: tuple[str, ...]
-    version: tuple[str, ...]
+class _Places(NamedTuple):
+    """What a kind of request counts into; 0 where it does not."""
 
-
-@lru_cache(maxsize=512)
-def _labels(route: str, model: str, version: int | None, contract: int | None, status: int) -> _Labels:
-    named = (model, _text(version))
-    return _Labels((route, *named, _text(contract), str(status)), (route, *named), named)
+    predict: bool
+    version: tuple[str, str]
+    requests: int
+    seconds: int
+    sent: int
+    received: int
+    caller: int
+    rows: int
 
 
 @lru_cache(maxsize=512)

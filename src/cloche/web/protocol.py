@@ -13,6 +13,7 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import httptools
@@ -33,6 +34,11 @@ LogRequest = Callable[[dict[str, Any]], None]
 _BODY_SLACK_S = 1.0
 _NOT_IN_TARGET = re.compile(rb"[^\x21-\x7e]")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z:.%_-]+\])(?::[0-9]*)?")
+
+
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 class ClocheProtocol(TimedProtocol):
@@ -164,10 +170,10 @@ class ClocheProtocol(TimedProtocol):
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
             raise Broken(505, "HTTP/1.0 and HTTP/1.1 are spoken here")
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts > 1 or (hosts == 0 and version == "1.1"):
-            raise Broken(400, f"expected exactly one Host header, got {hosts}")
-        if hosts and not _HOST.fullmatch(value_of(self.headers, b"host") or b""):
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and version == "1.1"):
+            raise Broken(400, f"expected exactly one Host header, got {len(hosts)}")
+        if hosts and not _is_host(hosts[0]):
             raise Broken(400, "Host: expected a name or an address, and a port")
         self._check_coding(version)
         if self.parser.should_upgrade() and value_of(self.headers, b"transfer-encoding") is not None:
@@ -251,7 +257,7 @@ class ClocheProtocol(TimedProtocol):
         elif not cycle.keep_alive:
             headers.append((b"connection", b"close"))
         lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
-        self.transport.write(b"".join((STATUS_LINE[answer.status], *lines, b"\r\n", answer.body)))
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[answer.status], b"".join(lines), answer.body))
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()

@@ -80,7 +80,7 @@ from cloche.metrics import MetricsSlot
 slot, number = MetricsSlot(Path(sys.argv[1])), 0
 while True:
     for model in range(300):
-        slot.add("cloche_rows_total", (f"m{model}", "1"))
+        slot.add("cloche_rows_total", (f"m{model}", "1", "native"))
         number += 1
         print(number, flush=True)
 """

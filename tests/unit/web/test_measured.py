@@ -29,7 +29,7 @@ def counted(*records: dict[str, Any]) -> Samples:
 def test_a_prediction_is_counted_whole() -> None:
     found = counted(record(model="penguins", version=3, contract=1, rows=20, bytes_in=50))
     assert found["cloche_requests_total"] == {("predict", "penguins", "3", "1", "200"): [1.0]}
-    assert found["cloche_rows_total"] == {("penguins", "3"): [20.0]}
+    assert found["cloche_rows_total"] == {("penguins", "3", ""): [20.0]}
     assert found["cloche_body_bytes_total"] == {("in",): [50.0], ("out",): [100.0]}
     seconds = found["cloche_request_seconds"]["predict", "penguins", "3"]
     assert (sum(seconds[:-1]), seconds[-1]) == (1.0, pytest.approx(0.004))
