@@ -43,6 +43,7 @@ HOMES = {
     "starlette": ("web",),
     "uvicorn": ("web",),
     "httptools": ("web",),
+    "opentelemetry": ("web.otlp",),
     "click": ("cli",),
     "obstore": ("store",),
     "sklearn": ("flavors.sklearn", "demo"),

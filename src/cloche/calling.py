@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 import ssl
+import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +106,7 @@ class Server:
         headers = self._headers | {"Content-Type": "application/json"}
         if request_id is not None:
             headers["X-Request-ID"] = _plain("request_id", request_id)
+        headers |= _trace_headers()
         path = self._path + (f"?{urlencode(query)}" if query else "")
         return Call("POST", self.root + path, headers, _body(rows))
 
@@ -158,6 +160,17 @@ class Server:
     def broken(self, why: str = "the connection broke before an answer came") -> errors.ServerUnreachableError:
         """The error for a connection that broke when the server may have read the request."""
         return errors.ServerUnreachableError(f"{self.where}: {why}")
+
+
+def _trace_headers() -> dict[str, str]:
+    """The span that the program is in, where it traces itself with OpenTelemetry (W3C Trace Context)."""
+    current_span = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
+    context = current_span and current_span().get_span_context()
+    if not context or not context.is_valid:
+        return {}
+    state = context.trace_state.to_header()
+    parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+    return {"traceparent": parent, "tracestate": state} if state else {"traceparent": parent}
 
 
 def _parts(url: str) -> tuple[SplitResult, str, int | None]:

@@ -15,6 +15,7 @@ from cloche.prediction_log.lander import OwnLog
 from cloche.web import server
 from cloche.web.mounted import MountedApp, Served
 from cloche.web.processes import launch
+from cloche.web.traces import traces_of
 
 __all__ = ["Served", "asgi", "open", "serve"]
 
@@ -47,10 +48,12 @@ def asgi(*references: str, store: str | None = None, strict: bool = False, log: 
     The whole application for *references*, for another ASGI program: `app.mount("/models", cloche.asgi("penguins"))`.
 
     The models are loaded now, not in a lifespan (a mounted application gets none). Who may call is decided by the
-    program around it. With *log* every answer is recorded as a server's is (settings `[log]`).
+    program around it. With *log* every answer is recorded as a server's is (settings `[log]`). Where the settings
+    `[traces]` name a collector, requests are traced, as children of the span that the program is in.
 
     Raises:
         NotFoundError, ArtifactError: as `open`.
+        MissingExtraError: traces are wanted, and OpenTelemetry is not installed.
     """
     here = workplace(store)
     config = replace(here.settings.server, strict=strict)
@@ -61,6 +64,7 @@ def asgi(*references: str, store: str | None = None, strict: bool = False, log: 
         trust=here.trust,
         cache=here.settings.cache,
         log=_own_log(here) if log else None,
+        traces=traces_of(here.settings.traces, guest=True),
     )
 
 
@@ -96,6 +100,7 @@ def serve(  # noqa: RET503  (the last call never returns)
             keys=KeyRing.open(here.settings.keys, here.store, Path.cwd()),
             everything=everything,
             log=_own_log(replace(here, settings=replace(here.settings, log=log))) if log.enabled else None,
+            traces=traces_of(here.settings.traces),
         )
     launch.launch(
         launch.Launch(
@@ -104,6 +109,7 @@ def serve(  # noqa: RET503  (the last call never returns)
             everything=everything,
             config=config,
             log=log,
+            traces=here.settings.traces,
             spool=here.settings.spool,
             trust=here.trust,
             cache=here.settings.cache,

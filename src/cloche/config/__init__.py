@@ -9,7 +9,7 @@ configuration folders (or flags) alone.
 
 from __future__ import annotations
 
-from cloche.config.model import Location, LogConfig, Secret, ServerConfig, Settings, TrustSettings
+from cloche.config.model import Location, LogConfig, Secret, ServerConfig, Settings, TracesConfig, TrustSettings
 from cloche.config.read import from_environment
 from cloche.config.table import SETTINGS, Setting, reference
 
@@ -21,6 +21,7 @@ __all__ = [
     "ServerConfig",
     "Setting",
     "Settings",
+    "TracesConfig",
     "TrustSettings",
     "from_environment",
     "reference",

@@ -156,6 +156,22 @@ class LogConfig:
 
 
 @dataclass(frozen=True)
+class TracesConfig:
+    """Where OpenTelemetry spans of predict and label requests go; without `endpoint` there are none."""
+
+    endpoint: str | None = _setting(
+        None, "collector that takes traces (OTLP/HTTP): http://collector:4318/v1/traces; unset: no traces"
+    )
+    headers: Secret | None = _setting(None, "headers sent to the collector: NAME=VALUE,NAME=VALUE, percent-encoded")
+    sample: float = _setting(
+        1.0, "share of the requests that are traced where the caller has not decided it", minimum=0.0, maximum=1.0
+    )
+    service_name: str | None = _setting(
+        None, "`service.name` of the spans; unset: that of OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES, else cloche"
+    )
+
+
+@dataclass(frozen=True)
 class TrustSettings:
     """What the operator trusts. Never from the environment, the working directory, the store or an artifact."""
 
@@ -195,6 +211,7 @@ class Settings:
     )
     server: ServerConfig = ServerConfig()
     log: LogConfig = LogConfig()
+    traces: TracesConfig = TracesConfig()
     cwd: Path = dataclasses.field(default=Path(), metadata={"internal": True})
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cloche.config.model import LogConfig, ServerConfig, Settings, TrustSettings
+from cloche.config.model import LogConfig, ServerConfig, Settings, TracesConfig, TrustSettings
 from cloche.config.table import SECTIONS, SETTINGS, Setting
 from cloche.config.values import convert, parse
 from cloche.errors import UsageError
@@ -44,10 +44,13 @@ def from_environment(
     for folder in (system_folder, _user_folder(environ)):
         _merge_file(merged, folder / "config.toml")
     _merge_environment(merged, environ, here)
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":  # OpenTelemetry's own switch, for every program
+        merged["traces"]["endpoint"] = None
     return Settings(
         **merged[""],
         server=ServerConfig(**merged["server"]),
         log=LogConfig(**merged["log"]),
+        traces=TracesConfig(**merged["traces"]),
         trust=TrustSettings(**merged["trust"]),
     )
 

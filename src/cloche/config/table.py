@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloche.config.model import LogConfig, ServerConfig, Settings, TrustSettings
+from cloche.config.model import LogConfig, ServerConfig, Settings, TracesConfig, TrustSettings
 
-SECTIONS: dict[str, type] = {"": Settings, "server": ServerConfig, "log": LogConfig, "trust": TrustSettings}
+SECTIONS: dict[str, type] = {
+    "": Settings,
+    "server": ServerConfig,
+    "log": LogConfig,
+    "traces": TracesConfig,
+    "trust": TrustSettings,
+}
 _FROM_FILES_ONLY = frozenset({"trust"})
 
 

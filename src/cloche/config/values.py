@@ -40,7 +40,8 @@ def parse(setting: Setting, text: str) -> Any:
 def convert(setting: Setting, value: Any, where: str, base: Path) -> Any:
     expected, accepts, make = _rule(setting)
     if not accepts(value):
-        raise UsageError(f"{where}: expected {expected}, got {value!r}")
+        got = f"a {type(value).__name__}" if _kind(setting.type) is Secret else repr(value)
+        raise UsageError(f"{where}: expected {expected}, got {got}")
     made = make(value, base)
     if setting.minimum is not None and made < setting.minimum:
         raise UsageError(f"{where}: expected at least {setting.minimum:g}, got {made!r}")

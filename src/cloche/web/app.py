@@ -25,6 +25,7 @@ from cloche.web.head import Head
 from cloche.web.labeling import Labeling
 from cloche.web.predicting import ClientGoneError, Infer, Predicting, Receive, infer_here
 from cloche.web.recording import Records, recorded, state_of
+from cloche.web.traces import Traces
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -48,10 +49,12 @@ class App:
         infer: Infer = infer_here,
         log_request: LogRequest = silent,
         records: Records | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self._deployments = deployments
         self._gate = gate
         self._records = records
+        self._traces = traces
         self._record_within_s = config.request_timeout_s
         self._log_request = log_request
         self._predicting = Predicting(deployments, config, infer, gate.take_of_model)
@@ -82,6 +85,7 @@ class App:
             timeout_s=self._record_within_s,
             log_request=self._log_request,
             records=self._records,
+            traces=self._traces,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,6 +107,8 @@ class App:
             await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else answer.body})
         record = self._gate.finish(verdict, answer.status, len(answer.body), time.monotonic(), answer.facts)
         self._log_request(record)
+        if self._traces is not None:
+            self._traces.finish(verdict.trace, record, self._scheme(scope))
 
     def _admit(self, head: Head, peer: str | None) -> Admitted | Refusal:
         now = time.monotonic()
@@ -192,8 +198,11 @@ class App:
         """Where the caller reached us, for the examples on the docs page."""
         headers, root = scope["headers"], scope.get("root_path", "").rstrip("/")
         host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "127.0.0.1:8000")
-        scheme = self._gate.proxies.scheme(_peer(scope), headers, scope.get("scheme", "http"))
-        return f"{scheme}://{host}{root}"
+        return f"{self._scheme(scope)}://{host}{root}"
+
+    def _scheme(self, scope: Scope) -> str:
+        """The scheme that the caller spoke, to us or to a proxy that we believe."""
+        return self._gate.proxies.scheme(_peer(scope), scope["headers"], scope.get("scheme", "http"))
 
     def _preflight(self, request: Admitted, _scope: Scope) -> Answer:
         return Answer(204, b"", dict(self._gate.cors.answer(request.target.route.methods)))
@@ -210,13 +219,14 @@ def create_app(
     infer: Infer = infer_here,
     log_request: LogRequest = silent,
     records: Records | None = None,
+    traces: Traces | None = None,
 ) -> App:
     """
     The application for *deployments*; *infer* is how the engines are reached from the loop it is called on.
 
-    With *records* no prediction leaves before it is written down.
+    With *records* no prediction leaves before it is written down. *traces* are those that the gate begins.
     """
-    return App(deployments, gate, config, infer=infer, log_request=log_request, records=records)
+    return App(deployments, gate, config, infer=infer, log_request=log_request, records=records, traces=traces)
 
 
 def _start(answer: Answer, verdict: Admitted | Refusal, more: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from cloche.web.deadline import TIMEOUT_HEADER, Deadline
 from cloche.web.gate import Admitted, Facts
 from cloche.web.notices import headers_of
 from cloche.web.options import Options, options_of
+from cloche.web.traces import measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ _PLAIN = Asked(Options(), forms.FORMS[0], forms.FORMS[0], Deadline())
 class Call:
     """A predict request whose version is known, until it is answered."""
 
-    __slots__ = ("_admitted", "_asked", "_config", "_deployment", "_facts", "_route", "_told")
+    __slots__ = ("_admitted", "_asked", "_config", "_deployment", "_facts", "_route", "_told", "_trace")
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class Call:
         self._asked = asked
         self._deployment = deployment
         self._config = config
+        self._trace = measured(admitted.trace)
         self._facts = Facts(
             deployment.name, deployment.version, deployment.number, None, None, bytes_in, deployment.engine
         )
@@ -98,12 +100,19 @@ class Call:
         """
         if not self._admitted.may_see(self._deployment.name):
             raise ForbiddenError(f"the key lacks the scope 'predict' for model '{self._deployment.name}'")
+        if self._trace is not None:
+            self._trace.begin("decode")
         sent, config = self._asked.sent, self._config
         Bounds(config.max_json_depth, config.max_text_bytes).check(body, json=sent.media_type != "text/csv")
-        return sent.decode(self._deployment.compiled, body, config.max_rows)
+        rows = sent.decode(self._deployment.compiled, body, config.max_rows)
+        if self._trace is not None:
+            self._trace.begin("infer")  # from here the rows wait for the engine
+        return rows
 
     def answered(self, rows: ValidRows, outputs: Outputs) -> Answer:
         """The answer that *outputs* are."""
+        if self._trace is not None:
+            self._trace.begin("encode")
         deployment, asked = self._deployment, self._asked
         shaped = shape(
             outputs,
@@ -115,6 +124,8 @@ class Call:
             probabilities=asked.options.probabilities,
         )
         content = asked.wanted.encode(shaped, deployment.compiled.contract.output, rows.single)
+        if self._trace is not None:
+            self._trace.end()
         return Answer(
             200,
             content,
@@ -125,6 +136,8 @@ class Call:
 
     def failed(self, exc: BaseException) -> Answer:
         """The answer that *exc* is."""
+        if self._trace is not None:
+            self._trace.end(type(exc).__name__.removesuffix("Error"))
         answer = of_failure(exc, self._admitted, self._facts)
         problems = exc.problems if isinstance(exc, InvalidInputError) else ()
         answered = Answered(self._deployment.logged, self._route, problems=problems)

@@ -15,6 +15,7 @@ from cloche.web.buckets import Buckets
 from cloche.web.cors import Cors
 from cloche.web.forwarded import Proxies
 from cloche.web.gate import Authenticate, Gate, by_key
+from cloche.web.traces import Traces
 
 _ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
@@ -44,6 +45,7 @@ def gate_of(
     new_id: Callable[[], str],
     authenticate: Authenticate,
     buckets: Buckets | None = None,
+    traces: Traces | None = None,
 ) -> Gate:
     """The gate of a server whose callers are known by *authenticate*; where `auth` is `none` nobody is asked."""
     return Gate(
@@ -56,6 +58,7 @@ def gate_of(
         model_rates=model_rates(config.model_rate),
         cors=Cors(config.cors_origin),
         proxies=Proxies(config.forwarded_allow),
+        traces=traces,
     )
 
 

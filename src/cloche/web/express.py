@@ -26,6 +26,7 @@ from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
 from cloche.web.predicting import LARGE_BODY, Predicting
 from cloche.web.recording import Records, request_of
+from cloche.web.traces import Traces, measured
 
 #: Headers that ask for something beyond a plain answer.
 _ODD = frozenset(
@@ -50,8 +51,9 @@ class ExpressCycle:
     as one. `message_event` has nobody who waits.
     """
 
-    def __init__(self, connection: Connection, *, keep_alive: bool) -> None:
+    def __init__(self, connection: Connection, *, keep_alive: bool, scheme: str) -> None:
         self._connection = connection
+        self.scheme = scheme
         self.keep_alive = keep_alive
         self.body = b""
         self.more_body = True
@@ -89,12 +91,14 @@ class Express:
         timeout_s: float,
         log_request: Callable[[dict[str, Any]], None],
         records: Records | None,
+        traces: Traces | None,
     ) -> None:
         self._predicting = predicting
         self._gate = gate
         self._timeout_s = timeout_s
         self._log_request = log_request
         self._records = records
+        self._traces = traces
         self._asked: set[_Asked] = set()
         self._answers: list[tuple[_Asked, Answer]] = []
         self._loop = asyncio.get_running_loop()
@@ -156,6 +160,8 @@ class Express:
         """Write down what was answered in this turn, then let it leave."""
         answers, self._answers = self._answers, []
         if self._records is not None and answers:
+            if self._traces is not None:
+                _begin_to_record(answers)
             try:
                 self._records.record_all([(request_of(a.verdict, answer), answer.answered) for a, answer in answers])
             except LogUnavailableError as exc:
@@ -169,7 +175,18 @@ class Express:
         self._gate.leave(asked.verdict)
         asked.cycle.answer_express(answer, asked.verdict)
         now = time.monotonic()
-        self._log_request(self._gate.finish(asked.verdict, answer.status, len(answer.body), now, answer.facts))
+        record = self._gate.finish(asked.verdict, answer.status, len(answer.body), now, answer.facts)
+        self._log_request(record)
+        if self._traces is not None:
+            self._traces.finish(asked.verdict.trace, record, asked.cycle.scheme)
+
+
+def _begin_to_record(answers: list[tuple[_Asked, Answer]]) -> None:
+    """The step of all that are written in one go; each ends with its request."""
+    for asked, _ in answers:
+        trace = measured(asked.verdict.trace)
+        if trace is not None:
+            trace.begin("record")
 
 
 def _failed(asked: _Asked, exc: BaseException) -> Answer:

@@ -34,6 +34,7 @@ from cloche.web.cors import Cors
 from cloche.web.forwarded import Proxies
 from cloche.web.head import Head, is_loopback_name, netloc_of, token_of
 from cloche.web.routes import Target
+from cloche.web.traces import Trace, Traces
 
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _PATH_LOGGED = 512
@@ -84,6 +85,7 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     caller: Caller | None
     started: float
     close: bool = False  #: answer with `Connection: close`: the server is leaving
+    trace: Trace | None = None
 
     def may_see(self, model: str) -> bool:
         """Whether the caller's key covers *model* (without keys everybody sees all)."""
@@ -105,6 +107,7 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
     close: bool = False
     key: str | None = None
+    trace: Trace | None = None
 
     def body(self) -> bytes:
         return problems.body(self.error, self.message, self.request_id)
@@ -144,6 +147,7 @@ class Gate:
         model_rates: Mapping[str, Rate] | None = None,
         cors: Cors | None = None,
         proxies: Proxies | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self._new_id = new_id
         self._authenticators = authenticators
@@ -154,6 +158,7 @@ class Gate:
         self._model_rates = model_rates or {}
         self.cors = cors or Cors()
         self.proxies = proxies or Proxies()
+        self._traces = traces
         self._loopback = loopback
         self._guard_host = guard_host
         #: `leaving`: still answering, each connection for the last time; `closed`: refusing.
@@ -171,6 +176,7 @@ class Gate:
         """Let the request in, or say with which status it is refused; `leave` is to follow."""
         request_id, known, close = self._new_id(), _client_id(head), self.phase != "serving"
         target, caller = _NOWHERE, None
+        trace = None if self._traces is None else self._traces.begin(head)
         try:
             self._check_origin(head)
             target = _target(head)
@@ -179,15 +185,15 @@ class Gate:
             if self.cors.asks(head.method, head.headers):
                 target = self._preflight(head, target)
             elif head.method not in target.route.methods:
-                return _wrong_method(Admitted(request_id, known, head, peer, target, None, now, close))
+                return _wrong_method(Admitted(request_id, known, head, peer, target, None, now, close, trace))
             else:
                 caller = self._who(head, target)
                 self._check_caller(caller, target, now)
                 self._check_body(head)
                 self._enter(target)
         except ClocheError as exc:
-            return refusal(Admitted(request_id, known, head, peer, target, caller, now, close), exc)
-        return Admitted(request_id, known, head, peer, target, caller, now, close)
+            return refusal(Admitted(request_id, known, head, peer, target, caller, now, close, trace), exc)
+        return Admitted(request_id, known, head, peer, target, caller, now, close, trace)
 
     def leave(self, verdict: Admitted | Refusal) -> None:
         """The request is answered, or given up: another may take its place."""
@@ -223,6 +229,7 @@ class Gate:
         record = {
             "request_id": request.request_id,
             "client_request_id": request.client_request_id,
+            "trace_id": None if request.trace is None else request.trace.shown,
             "client": request.peer,
             "certificate": request.head.certificate,
             "key": key,
@@ -326,6 +333,7 @@ def refusal(request: Admitted, exc: ClocheError) -> Refusal:
         problems.extra_headers(exc),
         request.close,
         None if request.caller is None else request.caller.id,
+        request.trace,
     )
 
 

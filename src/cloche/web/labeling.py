@@ -17,6 +17,7 @@ from cloche.web.bodies import Bounds
 from cloche.web.gate import Admitted, Facts
 from cloche.web.predicting import Receive, read_body
 from cloche.web.recording import Records
+from cloche.web.traces import measured
 
 _JSON = "application/json"
 
@@ -53,8 +54,13 @@ class Labeling:
             return of_error(exc, admitted, facts)
 
     async def _taken(self, admitted: Admitted, deployment: Deployment, body: bytes, facts: Facts) -> Answer:
+        trace = measured(admitted.trace)
+        if trace is not None:
+            trace.begin("decode")
         Bounds(self._config.max_json_depth, self._config.max_text_bytes).check(body, json=True)
         labels, _ = self._labels_of(deployment).decode(body, max_rows=self._config.max_rows)
+        if trace is not None:
+            trace.begin("record")
         if self._records is None:
             raise LogUnavailableError("this server keeps no log that labels could be joined to")
         if labels:
@@ -66,6 +72,8 @@ class Labeling:
                 tuple(map(_label, labels)),
             )
             await self._records.record_labels(frame, deployment.logged.contract)
+        if trace is not None:
+            trace.end()
         content = {"accepted": len(labels), "request_id": admitted.request_id}
         answer = of_json(content, status=202)
         return Answer(answer.status, answer.body, answer.headers, facts)

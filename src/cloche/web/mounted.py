@@ -28,6 +28,7 @@ from cloche.web.app import Send, create_app
 from cloche.web.gate import Gate
 from cloche.web.predicting import Receive
 from cloche.web.recording import DirectCall
+from cloche.web.traces import Traces
 
 
 def host_config(config: ServerConfig, references: Sequence[str], *, everything: bool = False) -> HostConfig:
@@ -43,10 +44,12 @@ def host_config(config: ServerConfig, references: Sequence[str], *, everything: 
     )
 
 
-def _close(host: BackgroundHost, log: OwnLog | None) -> None:
+def _close(host: BackgroundHost, log: OwnLog | None, traces: Traces | None = None) -> None:
     host.close()
     if log is not None:
         log.close()
+    if traces is not None:
+        traces.close()
 
 
 class MountedApp:
@@ -65,12 +68,14 @@ class MountedApp:
         trust: TrustPolicy,
         cache: Path,
         log: OwnLog | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self._host = BackgroundHost(ModelHost(registry, host_config(config, references), trust=trust, cache=cache))
-        self._finalizer = weakref.finalize(self, _close, self._host, log)
-        gate = Gate(new_id=RequestIds().new, max_body_bytes=config.max_body_bytes, guard_host=False)
+        self._finalizer = weakref.finalize(self, _close, self._host, log, traces)
+        gate = Gate(new_id=RequestIds().new, max_body_bytes=config.max_body_bytes, guard_host=False, traces=traces)
+        records = None if log is None else log.recorder
         self._app = create_app(
-            self._host.deployments, gate, config, infer=self._host.infer, records=None if log is None else log.recorder
+            self._host.deployments, gate, config, infer=self._host.infer, records=records, traces=traces
         )
 
     @property

@@ -182,7 +182,7 @@ class ClocheProtocol(TimedProtocol):
         while self._cycles and self._cycles[0].response_complete:
             self._cycles.popleft()
         if self._takes_express(version):
-            self._lane = ExpressCycle(self, keep_alive=self.parser.should_keep_alive())
+            self._lane = ExpressCycle(self, keep_alive=self.parser.should_keep_alive(), scheme=self._express_scheme())
             self.cycle = self._lane  # type: ignore[assignment]
             self._due_s = self.limits.body_timeout_s
         else:
@@ -244,6 +244,11 @@ class ClocheProtocol(TimedProtocol):
 
     def _express_head(self) -> Head:
         return Head.of("POST", self.url.decode("ascii"), b"", self.headers, self._certificate)
+
+    def _express_scheme(self) -> str:
+        if not self.limits.forwarded_allow:
+            return self.scheme
+        return self.gate.proxies.scheme(self.client[0] if self.client else None, self.headers, self.scheme)
 
     def _peer(self) -> str | None:
         peer = self.client[0] if self.client else None

@@ -17,6 +17,7 @@ from cloche.records import Outputs
 from cloche.web import problems, routes
 from cloche.web.answer import Answer, of_error
 from cloche.web.gate import Admitted, Refusal
+from cloche.web.traces import measured
 
 #: How `cloche.open` came to the version.
 _DIRECT = "live"
@@ -52,6 +53,9 @@ async def recorded(records: Records, verdict: Admitted | Refusal, answer: Answer
     """
     if not _is_predict(verdict):
         return answer
+    trace = measured(verdict.trace)
+    if trace is not None:
+        trace.begin("record")
     try:
         async with asyncio.timeout(timeout_s):
             await records.record(request_of(verdict, answer), answer.answered)
@@ -60,6 +64,8 @@ async def recorded(records: Records, verdict: Admitted | Refusal, answer: Answer
         return of_error(late, verdict)
     except LogUnavailableError as exc:
         return of_error(exc, verdict)
+    if trace is not None:
+        trace.end()
     return answer
 
 

@@ -74,6 +74,14 @@ def match(path: str) -> Target | None:
     return None
 
 
+def template(target: Target) -> str:
+    """The path with the names of what it holds in place of the values: `/models/{model}/predict`."""
+    parts = {"models": target.model and "{model}", "versions": target.version and "{version}"}
+    named = "".join(f"/{place}/{name}" for place, name in parts.items() if name)
+    number = "" if target.contract is None else "/v{contract}"
+    return f"{named}{number}/{target.route.name if target.route.name != 'label' else 'labels'}"
+
+
 def _target(route: Route, named: Mapping[str, str | None]) -> Target:
     return Target(
         route,

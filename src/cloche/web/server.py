@@ -29,6 +29,7 @@ from cloche.web.measured import RequestMetrics
 from cloche.web.mounted import host_config
 from cloche.web.ready import Ready
 from cloche.web.runner import Runner, bind, bind_management, loop_factory, url_of
+from cloche.web.traces import Traces
 
 _log = logging.getLogger("cloche.web")
 
@@ -43,6 +44,7 @@ def run(
     keys: KeyRing,
     everything: bool = False,
     log: OwnLog | None = None,
+    traces: Traces | None = None,
     ready: Callable[[Ready], None] | None = None,
 ) -> int:
     """
@@ -65,10 +67,12 @@ def run(
         raise no_key(config.host)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
-            runner.run(_serve(host, known, config, registry.store.describe(), ready or _announce, log))
+            runner.run(_serve(host, known, config, registry.store.describe(), ready or _announce, log, traces))
         finally:
             if log is not None:
                 log.close()
+            if traces is not None:
+                traces.close()
     return 0
 
 
@@ -79,15 +83,16 @@ async def _serve(
     store: str,
     ready: Callable[[Ready], None],
     log: OwnLog | None,
+    traces: Traces | None,
 ) -> None:
     listener = bind(config.host, config.port)  # before loading: a taken port is told at once
     with listener, bind_management(config) as management_listener:
-        gate = doors.gate_of(config, new_id=RequestIds().new, authenticate=known.authenticate)
+        gate = doors.gate_of(config, new_id=RequestIds().new, authenticate=known.authenticate, traces=traces)
         slot = MetricsSlot()
         metrics, deployments = RequestMetrics(slot), host.deployments
         write = metrics.counting(writer(requests=config.access_log))
         records = None if log is None else log.recorder
-        app = create_app(deployments, gate, config, log_request=write, records=records)
+        app = create_app(deployments, gate, config, log_request=write, records=records, traces=traces)
         server = Runner(app, gate, config, write, app.express())
         url, started = url_of(listener, config.root_path, tls=config.tls_cert is not None), time.time()
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from cloche.config import LogConfig, ServerConfig
+from cloche.config import LogConfig, ServerConfig, TracesConfig
 from cloche.errors import UsageError
 from cloche.prediction_log.recorder import open_recorder
 from cloche.store import Store
@@ -24,6 +24,7 @@ from cloche.web.processes import runtime
 from cloche.web.processes.folder import RunFolder
 from cloche.web.processes.runtime import ServerFile
 from cloche.web.runner import bind, bind_management, url_of
+from cloche.web.traces import traces_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Launch:
     everything: bool
     config: ServerConfig
     log: LogConfig
+    traces: TracesConfig
     spool: Path
     trust: TrustPolicy
     cache: Path
@@ -54,12 +56,14 @@ def launch(wanted: Launch) -> NoReturn:
 
     Raises:
         UsageError: a port is taken, the address is none of this machine, RUN cannot be made, the key of hashes is not
-            readable.
+            readable, the collector of traces is no address.
+        MissingExtraError: traces are wanted, and OpenTelemetry is not installed.
         SpoolError: the spool cannot be made.
     """
     config = doors.checked(wanted.config)
     if wanted.log.enabled:
         open_recorder(wanted.log, wanted.spool, wanted.store.url).close()  # what is wrong is said at once
+    traces_of(wanted.traces)
     data = bind(config.host, config.port)
     management = bind_management(config)
     try:
@@ -84,6 +88,7 @@ def _server_file(wanted: Launch, config: ServerConfig, data: socket.socket, mana
         management_url=url_of(management, tls=config.tls_cert is not None),
         config=config,
         log=wanted.log,
+        traces=wanted.traces,
         spool=str(wanted.spool),
         store=wanted.store.url,
         store_shown=wanted.store.describe(),

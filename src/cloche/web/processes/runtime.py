@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
-from cloche.config import LogConfig, ServerConfig
+from cloche.config import LogConfig, Secret, ServerConfig, TracesConfig
 from cloche.keys import Key
 from cloche.registry import Promises, VersionRecord
 from cloche.trust import TrustPolicy
@@ -38,6 +38,7 @@ class ServerFile(msgspec.Struct, frozen=True, kw_only=True):
     management_url: str | None
     config: ServerConfig
     log: LogConfig
+    traces: TracesConfig = TracesConfig()
     spool: str
     store: str
     store_shown: str
@@ -115,8 +116,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(path: Path, document: msgspec.Struct) -> None:
-    """Replace the file at *path*."""
-    write_whole(path, msgspec.json.encode(document))
+    """Replace the file at *path*; RUN is for this user alone, so a secret may be passed on in it."""
+    write_whole(path, msgspec.json.encode(document, enc_hook=_plain))
 
 
 def read(path: Path, kind: type[S]) -> S | None:
@@ -134,13 +135,25 @@ def server_of(run: RunFolder) -> ServerFile:
     Raises:
         FileNotFoundError: the folder is gone, and with it the server.
     """
-    return msgspec.json.decode(run.server.read_bytes(), type=ServerFile)
+    return msgspec.json.decode(run.server.read_bytes(), type=ServerFile, dec_hook=_hidden)
 
 
 def template_of(run: RunFolder, identifier: str) -> TemplateSpec | None:
     """The template of that id, while it is wanted."""
     wanted = read(run.wanted, Wanted) or Wanted(number=0)
     return next((one for one in wanted.templates if one.id == identifier), None)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(type(value).__name__)
+
+
+def _hidden(kind: type, value: object) -> Secret:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError(kind.__name__)
 
 
 def by_id(state: State) -> Mapping[str, VersionRecord]:

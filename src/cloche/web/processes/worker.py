@@ -34,6 +34,7 @@ from cloche.web.processes.following import Following
 from cloche.web.processes.heartbeats import Heartbeats
 from cloche.web.processes.runtime import ServerFile
 from cloche.web.runner import Runner, loop_factory
+from cloche.web.traces import traces_of
 
 _log = logging.getLogger("cloche.web")
 _BEAT_S = 0.5
@@ -61,16 +62,18 @@ def main(arguments: list[str]) -> int:
 async def _work(run: RunFolder, slot: int, server: ServerFile, listener: socket.socket) -> None:
     config = server.config
     following = Following(run, slot, config)
+    traces = traces_of(server.traces)
     gate = doors.gate_of(
         config,
         new_id=RequestIds().new,
         authenticate=following.authenticate,
         buckets=SharedBuckets(run.buckets),
+        traces=traces,
     )
     metrics = RequestMetrics(MetricsSlot(run.slot_metrics(slot)))
     write = metrics.counting(writer(requests=config.access_log))
     recorder = open_recorder(server.log, Path(server.spool), server.store) if server.log.enabled else None
-    app = create_app(following.deployments, gate, config, log_request=write, records=recorder)
+    app = create_app(following.deployments, gate, config, log_request=write, records=recorder, traces=traces)
     runner = Runner(app, gate, config, write, app.express())
     handlers: dict[int, Callable[[], None]] = {signal.SIGTERM: runner.drain, signal.SIGUSR1: runner.hurry}
     with listener, runner.signals(handlers):
@@ -83,6 +86,8 @@ async def _work(run: RunFolder, slot: int, server: ServerFile, listener: socket.
                 await following.close()
                 if recorder is not None:
                     recorder.close()
+                if traces is not None:
+                    traces.close()
 
 
 def _look(metrics: RequestMetrics, following: Following, recorder: Recorder | None) -> None:
