@@ -9,6 +9,7 @@ import sys
 import pytest
 
 HEAVY = {"pandas", "polars", "pyarrow", "sklearn", "skops", "scipy", "deltalake", "matplotlib", "torch"}
+HEAVY |= {"opentelemetry"}
 SERVER = {"starlette", "uvicorn", "uvloop", "httptools"}
 
 PROBE = """
@@ -55,6 +56,7 @@ def imported(module: str) -> dict[str, object]:
         pytest.param("cloche.serving", HEAVY | SERVER, id="serving-core"),
         pytest.param("cloche.web.app", HEAVY, id="server"),
         pytest.param("cloche.web.server", HEAVY, id="runner"),
+        pytest.param("cloche.web.processes.worker", HEAVY, id="worker"),
     ],
 )
 def test_import_is_light(module: str, forbidden: set[str]) -> None:

@@ -44,6 +44,7 @@ HOMES = {
     "uvicorn": ("web",),
     "httptools": ("web",),
     "opentelemetry": ("web.otlp",),
+    "requests": ("web.otlp",),
     "click": ("cli",),
     "obstore": ("store",),
     "sklearn": ("flavors.sklearn", "demo"),

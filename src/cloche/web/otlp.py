@@ -3,8 +3,8 @@ Spans to a collector by OTLP/HTTP: the only file that meets OpenTelemetry; impor
 
 A batch processor of our own around the SDK's exporter: what the server hands over is one object a request, and spans
 are made of it by the thread that sends them. The SDK's own takes finished spans (15 µs each to make, on the loop), and
-its `shutdown` waits for 30 s. How a collector is reached (certificates, proxies, compression, more headers) is told to
-the exporter by the `OTEL_EXPORTER_OTLP_*` variables, which it reads itself; where it is, never.
+its `shutdown` waits for 30 s. How a collector is reached (certificates, proxies, compression) is told to the
+exporter by the `OTEL_EXPORTER_OTLP_*` variables, which it reads itself; where it is and what it is sent, never.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -36,13 +37,15 @@ _BATCH = 128  #: requests, of up to five spans
 _MOST_WAITING = 2_048  #: requests; what comes beyond is counted and let go
 _EXPORT_S = 5.0
 _CLOSE_S = 2.0
+_SETTLE_S = 0.2  #: for an attempt that was broken off to be counted
 _SCOPE = InstrumentationScope("cloche", __version__)
+_EXPORTERS_HEADERS = frozenset({"content-type", "content-encoding", "user-agent"})
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
 def exporting(endpoint: str, headers: Mapping[str, str], service_name: str | None) -> Exporting:
     """The spans of this process to the collector at *endpoint*."""
-    exporter = OTLPSpanExporter(endpoint, headers=headers, timeout=_EXPORT_S)
+    exporter = OTLPSpanExporter(endpoint, headers=headers, timeout=_EXPORT_S, session=_Session(headers))
     parts = urlsplit(endpoint)
     return Exporting(exporter, resource_of(service_name), where=f"{parts.scheme}://{parts.netloc}{parts.path}")
 
@@ -87,17 +90,20 @@ class Exporting:
         self._close_s = close_s
         self._waiting: deque[Finished] = deque()
         self._wake = threading.Event()
-        self._closing = False
+        self._closing = False  #: what waits is still sent
+        self._over = False  #: nothing is
         self._pid = 0
         self._thread: threading.Thread | None = None
         self._failing = False
-        self._lost = 0  #: requests since the collector was last told of
+        self._dropped = 0  #: requests for which there was no room; counted by who sends
+        self._refused = 0  #: requests that the collector did not take; counted by the thread
+        self._told = 0  #: of both
         self._hearing = _Hearing()
 
     def send(self, done: Finished) -> None:
         """Hand *done* over, if there is room for it."""
         if self._closing or len(self._waiting) >= self._most_waiting:
-            self._lost += 1
+            self._dropped += 1
             return
         self._waiting.append(done)
         if self._pid != os.getpid():  # the first one, here or in a process forked from where it was
@@ -109,13 +115,17 @@ class Exporting:
         """Send what waits, within the bound; at once where the collector takes nothing anyway."""
         self._closing = True
         self._wake.set()
-        if self._thread is not None and self._pid == os.getpid():
-            self._thread.join(0.0 if self._failing else self._close_s)
-            self._lost += len(self._waiting)
+        thread = self._thread if self._pid == os.getpid() else None
+        if thread is not None:
+            thread.join(0.0 if self._failing else self._close_s)
+        self._over = True
         self._exporter.shutdown()  # ends the pause before another attempt
-        self._hearing.end()
-        if self._lost:
-            event(_log, logging.WARNING, "traces lost", requests=self._lost, collector=self._where)
+        if thread is not None:
+            thread.join(_SETTLE_S)
+        lost = self._newly_lost() + len(self._waiting)
+        if lost:
+            level = logging.INFO if self._failing else logging.WARNING  # who was warned is not warned again
+            event(_log, level, "traces lost", lost=lost, collector=self._where)
 
     def _start(self) -> None:
         self._pid = os.getpid()
@@ -123,12 +133,12 @@ class Exporting:
         self._thread.start()
 
     def _work(self) -> None:
-        self._hearing.begin()
-        while not self._closing:
-            self._wake.wait(self._every_s)
-            self._wake.clear()
-            while self._waiting:
-                self._export([self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))])
+        with self._hearing:
+            while not self._closing:
+                self._wake.wait(self._every_s)
+                self._wake.clear()
+                while self._waiting and not self._over:
+                    self._export([self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))])
 
     def _export(self, batch: list[Finished]) -> None:
         try:
@@ -138,7 +148,7 @@ class Exporting:
             self._hearing.last = f"{type(exc).__name__}: {exc}"
             taken = False
         if not taken:
-            self._lost += len(batch)
+            self._refused += len(batch)
         self._tell(failing=not taken)
 
     def _tell(self, *, failing: bool) -> None:
@@ -149,8 +159,26 @@ class Exporting:
             why = self._hearing.last
             event(_log, logging.WARNING, "traces are not taken by the collector", why=why, collector=self._where)
         else:
-            lost, self._lost = self._lost, 0
-            event(_log, logging.INFO, "traces are taken again", lost_requests=lost, collector=self._where)
+            event(_log, logging.INFO, "traces are taken again", lost=self._newly_lost(), collector=self._where)
+
+    def _newly_lost(self) -> int:
+        """Requests whose spans were lost since this was last asked."""
+        lost = self._dropped + self._refused - self._told
+        self._told += lost
+        return lost
+
+
+class _Session(requests.Session):
+    """Sends no header that was meant for another collector: the exporter adds those of OTEL_EXPORTER_OTLP_HEADERS."""
+
+    def __init__(self, ours: Iterable[str]) -> None:
+        super().__init__()
+        self._known = _EXPORTERS_HEADERS | {name.lower() for name in ours}
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        given = request.headers or {}
+        request.headers = {name: value for name, value in given.items() if name.lower() in self._known}
+        return super().prepare_request(request)
 
 
 class _Hearing(logging.Filter):
@@ -166,12 +194,11 @@ class _Hearing(logging.Filter):
         self._thread = 0
         self._logger = logging.getLogger(OTLPSpanExporter.__module__)
 
-    def begin(self) -> None:
-        """From now on what this thread logs is ours."""
+    def __enter__(self) -> None:
         self._thread = threading.get_ident()
         self._logger.addFilter(self)
 
-    def end(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self._logger.removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:

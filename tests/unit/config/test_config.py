@@ -184,6 +184,21 @@ def test_secrets_do_not_show(machine: Machine) -> None:
     for shown in (repr(settings), str(settings), f"{settings.key}", f"{settings.key!r:>20}"):
         assert "clk_secret" not in shown
         assert "'**********'" in shown
+    machine.user_file('[traces]\nheaders = ["clk_secret"]\n')
+    with pytest.raises(UsageError, match="'headers': expected text, got a list") as caught:
+        machine.read()
+    assert "clk_secret" not in str(caught.value)
+
+
+def test_opentelemetrys_own_switch_turns_traces_off(machine: Machine) -> None:
+    machine.user_file('[traces]\nendpoint = "http://collector:4318/v1/traces"\n')
+    assert machine.read().traces.endpoint == "http://collector:4318/v1/traces"
+    assert machine.read(OTEL_SDK_DISABLED="True").traces.endpoint is None
+    assert machine.read(OTEL_SDK_DISABLED="0", CLOCHE_TRACES_ENDPOINT="http://b/").traces.endpoint == "http://b/"
+
+
+def test_the_collector_of_other_programs_is_not_ours(machine: Machine) -> None:
+    assert machine.read(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:4318").traces.endpoint is None
 
 
 @pytest.mark.parametrize(
