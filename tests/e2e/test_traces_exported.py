@@ -63,18 +63,19 @@ def test_the_callers_trace_goes_on_and_sigterm_loses_none(lines_store: str, tmp_
             assert ask(f"{server.url}/predict", **parent(3, "00")) == 200
             assert ask(f"{server.url}/predict", traceparent="nonsense") == 200
             assert ask(f"{server.url}/labels", {"request_id": "x", "label": "yes"}, **parent(4)) == 202
+            assert ask(f"{named}/predict?top=1", **parent(5)) == 200  # no plain one: the way through ASGI
             server.process.send_signal(signal.SIGTERM)  # before a batch is due
             assert server.process.wait(20) == 0
             lines = told(server)
     _check(collector)
     logged = [line.get("trace_id") for line in lines if line["event"] == "request" and line["method"] == "POST"]
-    assert logged == [trace_id(1), trace_id(2), trace_id(3), None, trace_id(4)]
+    assert logged == [trace_id(1), trace_id(2), trace_id(3), None, trace_id(4), trace_id(5)]
     assert not any("traces" in line["event"] for line in lines)
     assert "cret-token" not in json.dumps(lines)
 
 
 def _check(collector: Collector) -> None:
-    assert {one["trace_id"] for one in collector.spans} == {trace_id(1), trace_id(2), trace_id(4)}
+    assert {one["trace_id"] for one in collector.spans} == {trace_id(1), trace_id(2), trace_id(4), trace_id(5)}
     answered = collector.of_trace(trace_id(1))
     request = answered.pop("POST /models/{model}/predict")
     assert (request["parent"], request["state"], request["kind"], request["status"]) == (SPAN, "vendor=t1", SERVER, 0)
@@ -82,6 +83,7 @@ def _check(collector: Collector) -> None:
     assert said.items() <= request["attributes"].items()
     assert list(answered) == ["decode", "infer", "encode", "record"]
     assert {one["parent"] for one in answered.values()} == {request["span_id"]}
+    assert list(collector.of_trace(trace_id(5)))[1:] == list(answered)
     refused = collector.of_trace(trace_id(2))
     assert list(refused) == ["POST /models/{model}/v{contract}/predict", "decode", "record"]
     assert refused["decode"]["attributes"] == {"error.type": "InvalidInput"}

@@ -26,7 +26,7 @@ from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
 from cloche.web.predicting import LARGE_BODY, Predicting
 from cloche.web.recording import Records, request_of
-from cloche.web.traces import Traces, measured
+from cloche.web.traces import Trace, Traces, measured
 
 #: Headers that ask for something beyond a plain answer.
 _ODD = frozenset(
@@ -160,12 +160,16 @@ class Express:
         """Write down what was answered in this turn, then let it leave."""
         answers, self._answers = self._answers, []
         if self._records is not None and answers:
-            if self._traces is not None:
-                _begin_to_record(answers)
+            traces = [] if self._traces is None else _traced(answers)
+            for trace in traces:
+                trace.begin("record")
             try:
                 self._records.record_all([(request_of(a.verdict, answer), answer.answered) for a, answer in answers])
             except LogUnavailableError as exc:
                 answers = [(asked, of_error(exc, asked.verdict)) for asked, _ in answers]
+            else:
+                for trace in traces:
+                    trace.end()
         for asked, answer in answers:
             self._leave(asked, answer)
 
@@ -181,12 +185,9 @@ class Express:
             self._traces.finish(asked.verdict.trace, record, asked.cycle.scheme)
 
 
-def _begin_to_record(answers: list[tuple[_Asked, Answer]]) -> None:
-    """The step of all that are written in one go; each ends with its request."""
-    for asked, _ in answers:
-        trace = measured(asked.verdict.trace)
-        if trace is not None:
-            trace.begin("record")
+def _traced(answers: list[tuple[_Asked, Answer]]) -> list[Trace]:
+    found = (measured(asked.verdict.trace) for asked, _ in answers)
+    return [trace for trace in found if trace is not None]
 
 
 def _failed(asked: _Asked, exc: BaseException) -> Answer:

@@ -246,9 +246,10 @@ class ClocheProtocol(TimedProtocol):
         return Head.of("POST", self.url.decode("ascii"), b"", self.headers, self._certificate)
 
     def _express_scheme(self) -> str:
+        spoken = self.scheme or "http"
         if not self.limits.forwarded_allow:
-            return self.scheme
-        return self.gate.proxies.scheme(self.client[0] if self.client else None, self.headers, self.scheme)
+            return spoken
+        return self.gate.proxies.scheme(self.client[0] if self.client else None, self.headers, spoken)
 
     def _peer(self) -> str | None:
         peer = self.client[0] if self.client else None

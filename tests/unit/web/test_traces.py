@@ -30,7 +30,7 @@ from cloche.web.gate import Gate, by_key
 from cloche.web.head import Head
 from cloche.web.otlp import Exporting, resource_of
 from cloche.web.trace_context import Parent, members_of, parent_of
-from cloche.web.traces import Finished, Trace, Traces, step, traces_of
+from cloche.web.traces import Finished, Trace, Traces, measured, traces_of
 from simulators import FakeEngine, deployment, deployments, ids, sign_of_x
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -278,11 +278,28 @@ def test_a_request_that_is_not_sampled_is_logged_by_its_callers_id_and_not_expor
     assert (status, spans, records[0]["trace_id"]) == (200, (), TRACE)
 
 
-def test_a_step_of_nothing_measures_nothing() -> None:
-    unsampled = Trace(1, None, False, 0)
-    with step(None, "decode"), step(unsampled, "decode"):
-        pass
-    assert unsampled.steps == []
+def test_steps_follow_one_another() -> None:
+    trace = Trace(1, None, True, 0)
+    trace.end()
+    trace.begin("decode")
+    trace.begin("infer")
+    trace.end("Engine")
+    trace.end()
+    assert [(one.name, one.error) for one in trace.steps] == [("decode", None), ("infer", "Engine")]
+    assert trace.steps[0].end_ns <= trace.steps[1].start_ns
+
+
+def test_a_step_that_nobody_could_end_ends_with_its_request() -> None:
+    sink = Kept()
+    trace = Trace(1, None, True, 0)
+    trace.begin("record")
+    Traces(1.0, sink).finish(trace, {"error": "LogUnavailable"}, "http")
+    assert [(one.name, one.error) for one in sink.sent[0].trace.steps] == [("record", "LogUnavailable")]
+
+
+def test_only_what_is_sampled_is_measured() -> None:
+    sampled, other = Trace(1, None, True, 0), Trace(1, None, False, 0)
+    assert [measured(one) for one in (sampled, other, None)] == [sampled, None, None]
 
 
 def test_who_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
