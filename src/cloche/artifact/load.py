@@ -60,6 +60,13 @@ class OpenArtifact:
     environment: tuple[str, ...] = ()
     reference: bytes | None = None
 
+    def reference_inputs(self) -> dict[str, dict[str, Any]] | None:
+        """The profile of each input in `reference.json`, where there is one."""
+        if self.reference is None:
+            return None
+        inputs: dict[str, dict[str, Any]] = msgspec.json.decode(self.reference)["inputs"]
+        return inputs
+
 
 @dataclass(frozen=True, slots=True)
 class _Verified:

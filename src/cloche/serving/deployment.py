@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from cloche.artifact import OpenArtifact, open_artifact
 from cloche.contract.compiled import CompiledContract, ValidRows, compile_contract
 from cloche.contract.problems import MAX_PROBLEMS, Problem
 from cloche.errors import InvalidInputError
@@ -19,11 +21,18 @@ from cloche.serving.answers import nothing
 from cloche.serving.batch import Done
 from cloche.serving.engine_facts import EngineFacts
 from cloche.serving.engine_process import EngineProcess, RowsRefused
+from cloche.serving.inline import InlineLane, Pace
 from cloche.serving.lane import Engine, Lane
 from cloche.serving.queueing import RowQueue
+from cloche.serving.warm_up import golden_columns
 from cloche.trust import TrustPolicy
 
 _log = logging.getLogger("cloche.serving")
+
+
+#: Engines that answer in microseconds, keep no thread and are not told apart by what else is in the batch.
+INLINE = frozenset({"twin"})
+_UNKNOWN_PACE = Pace(0.001, 0.001)
 
 
 class VersionEngine(Engine, Protocol):
@@ -110,7 +119,42 @@ async def deploy(
         EngineError: its process died on the way.
     """
     engine = EngineProcess(directory, trust)
-    return await deploy_engine(name, record, engine, strict=strict, queue_rows=queue_rows)
+    deployment = await deploy_engine(name, record, engine, strict=strict, queue_rows=queue_rows)
+    if deployment.engine not in INLINE:
+        return deployment
+    await deployment.close()  # it has shown that it opens and answers
+    return await deploy_here(name, record, directory, trust=trust, strict=strict, queue_rows=queue_rows)
+
+
+async def deploy_here(
+    name: str, record: VersionRecord, directory: Path, *, trust: TrustPolicy, strict: bool, queue_rows: int
+) -> Deployment:
+    """
+    Open the artifact in *directory* in this process, for an engine of `INLINE`; another process has tried it before.
+
+    Raises:
+        ArtifactError: it will not be opened.
+        EngineError: it does not answer a golden row.
+    """
+    opened, pace = await asyncio.to_thread(_open_here, directory, trust)
+    _log.info("%s version %d is loaded (engine %s in this process)", name, record.version, opened.engine.name)
+    lane = InlineLane(opened.engine, name=f"{name} version {record.version}", queue_rows=queue_rows, pace=pace)
+    logged = LoggedVersion(
+        name,
+        record.version,
+        record.contract,
+        opened.engine.name,
+        opened.contract,
+        opened.reference_inputs() if opened.contract.log_inputs == "summary" else None,
+    )
+    compiled = compile_contract(opened.contract, strict=strict)
+    return Deployment(name, record, compiled, opened.manifest, lane, logged)
+
+
+def _open_here(directory: Path, trust: TrustPolicy) -> tuple[OpenArtifact, Pace]:
+    opened = open_artifact(directory, trust)
+    rows = golden_columns(opened, 1)
+    return opened, Pace.measure(opened.engine, rows[0]) if rows else _UNKNOWN_PACE
 
 
 async def deploy_engine(

@@ -9,7 +9,6 @@ It ends when its input ends, so it never outlives its server.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -19,11 +18,11 @@ from typing import IO, Any
 
 from cloche import pipes
 from cloche.artifact import OpenArtifact, open_artifact
-from cloche.artifact import golden as golden_rows
 from cloche.engines import differences
 from cloche.errors import ClocheError
 from cloche.records import Columns, Outputs
 from cloche.serving import isolate
+from cloche.serving.warm_up import golden_columns
 from cloche.trust import TrustPolicy
 
 _log = logging.getLogger("cloche.engine")
@@ -64,21 +63,25 @@ class ChildEngine:
 
     def __init__(self, opened: OpenArtifact) -> None:
         self._opened = opened
-        golden = _golden_columns(opened)
+        golden = golden_columns(opened, _COMPARED)
         self._known_good = golden[0] if golden else None
         self._together = _answers_alike(opened, golden)
         self._still_works()  # warm-up: the first call of many libraries is a slow one
 
+    @property
+    def name(self) -> str:
+        """Which engine answers."""
+        return self._opened.engine.name
+
     def facts(self) -> dict[str, Any]:
         """`EngineFacts` as a message; the reference only where the log needs its bins."""
         opened = self._opened
-        wanted = opened.reference is not None and opened.contract.log_inputs == "summary"
         return {
             "manifest": opened.manifest.to_json(),
             "contract": opened.contract.to_json(),
             "engine": opened.engine.name,
             "together": self._together,
-            "reference": json.loads(opened.reference or b"")["inputs"] if wanted else None,
+            "reference": opened.reference_inputs() if opened.contract.log_inputs == "summary" else None,
         }
 
     def answer(self, call: dict[str, Any]) -> dict[str, Any]:
@@ -106,13 +109,6 @@ class ChildEngine:
             _log.exception("the model no longer answers a golden row")
             return False
         return True
-
-
-def _golden_columns(opened: OpenArtifact) -> list[Columns]:
-    """The first golden rows, each as columns of one row."""
-    path = opened.directory / golden_rows.GOLDEN
-    lines = golden_rows.read(path)[:_COMPARED] if path.exists() else []
-    return [opened.compiled.validate([line.row], single=True).columns() for line in lines]
 
 
 def _answers_alike(opened: OpenArtifact, rows: list[Columns]) -> bool:

@@ -11,18 +11,19 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from cloche.config import ServerConfig
 from cloche.errors import ArtifactError, ServingError
 from cloche.keys import Key, Snapshot
 from cloche.registry import VersionRecord
 from cloche.serving.choice import Choice
-from cloche.serving.deployment import Deployment, deploy_engine
+from cloche.serving.deployment import INLINE, Deployment, deploy_engine, deploy_here
 from cloche.serving.deployments import Deployments
 from cloche.serving.engine_socket import EngineSocket
 from cloche.serving.switch import Switch
 from cloche.web.processes import runtime
-from cloche.web.processes.folder import RunFolder, Watched
+from cloche.web.processes.folder import RunFolder, Watched, read_json
 from cloche.web.processes.lifeline import Lifeline
 from cloche.web.processes.runtime import Answers, ModelState, SlotReport, State
 
@@ -132,8 +133,14 @@ class Following:
             await self._switch.load(one.record)
 
     async def _deploy(self, record: VersionRecord) -> Deployment:
-        engine = EngineSocket(self._run.socket(self._templates[record.manifest]), self._lifeline.reader)
-        config = self._config
+        config, template = self._config, self._templates[record.manifest]
+        spec = runtime.template_of(self._run, template)
+        if spec is not None and (read_json(self._run.ready(template)) or {}).get("engine") in INLINE:
+            directory = Path(spec.directory)
+            return await deploy_here(
+                record.name, record, directory, trust=spec.trust, strict=config.strict, queue_rows=config.queue_rows
+            )
+        engine = EngineSocket(self._run.socket(template), self._lifeline.reader)
         return await deploy_engine(record.name, record, engine, strict=config.strict, queue_rows=config.queue_rows)
 
     def _report(self) -> None:

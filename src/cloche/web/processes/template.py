@@ -38,6 +38,8 @@ from cloche.web.processes.runtime import Failure, TemplateSpec
 
 _log = logging.getLogger("cloche.engine")
 _BACKLOG = 256
+#: What a template says that has opened nothing itself.
+_EACH_ITS_OWN = "native"
 _MAX_MANIFEST = 16 << 20
 Open = Callable[[], ChildEngine]
 
@@ -55,7 +57,8 @@ def main(arguments: list[str]) -> int:
     if spec is None:
         return 0
     try:
-        make = _opened_by_each(spec) if given.cold or not _fork_safe(Path(spec.directory)) else _opened_once(spec)
+        cold = given.cold or not _fork_safe(Path(spec.directory))
+        make, engine = (_opened_by_each(spec), _EACH_ITS_OWN) if cold else _opened_once(spec)
     except Exception as exc:  # noqa: BLE001  an artifact may break any library on its way in
         if not isinstance(exc, ClocheError | _ColdRefusal):
             _log.exception("the artifact could not be opened")
@@ -65,7 +68,7 @@ def main(arguments: list[str]) -> int:
         _log.info("%s: its library has started threads; each engine opens the artifact by itself", spec.id)
         os.execv(sys.executable, [sys.executable, "-P", "-m", "cloche.web.processes.template", *arguments, "--cold"])  # noqa: S606
     with _listen(run.socket(spec.id)) as listener:
-        write_json(run.ready(spec.id), {"pid": os.getpid()})
+        write_json(run.ready(spec.id), {"pid": os.getpid(), "engine": engine})
         _log.info("%s: ready to fork engines (template process %d)", spec.id, os.getpid())
         _accept(listener, make)
     return 0
@@ -87,12 +90,12 @@ def _open(spec: TemplateSpec) -> ChildEngine:
     return ChildEngine(open_artifact(Path(spec.directory), spec.trust))
 
 
-def _opened_once(spec: TemplateSpec) -> Open:
-    """Open it here; what is forked has it."""
+def _opened_once(spec: TemplateSpec) -> tuple[Open, str]:
+    """Open it here, what is forked has it; and which engine answers."""
     engine = _open(spec)
     gc.collect()
     gc.freeze()
-    return lambda: engine
+    return lambda: engine, engine.name
 
 
 def _opened_by_each(spec: TemplateSpec) -> Open:
