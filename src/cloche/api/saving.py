@@ -33,6 +33,7 @@ def save(
     seed: int | None = None,
     description: str | None = None,
     golden: str = "synthetic",
+    engine: str = "auto",
     promote: bool = False,
     new_contract: bool = False,
     store: str | None = None,
@@ -62,6 +63,8 @@ def save(
         seed: The seed of the split or the fit.
         description: One paragraph for the model card.
         golden: `"synthetic"` rows drawn from the profile, or `"rows"`: real training rows.
+        engine: `"auto"`: the exact twin answers where there is one, else the model's own library. `"twin"`: refuse to
+            save without. `"native"`: no twin.
         promote: Make the new version live at once.
         new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
             nothing, whatever the new version breaks.
@@ -89,6 +92,7 @@ def save(
         seed=seed,
         description=description,
         golden=golden,
+        engine=engine,
     )
     version = _save(here, model, name, request, promote=promote, new_contract=new_contract)
     if not quiet and not _in_notebook():

@@ -50,6 +50,13 @@ _CONTEXT = click.option(
 @click.option("--data-version", metavar="TEXT", help="Your own name for the training data.")
 @click.option("--seed", type=int, help="The seed of the split or the fit.")
 @click.option("--description", metavar="TEXT", help="One paragraph for the model card.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "twin", "native"]),
+    default="auto",
+    show_default=True,
+    help="What answers: the exact twin where there is one, the twin or no save, the model's own library.",
+)
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")
 @store_option
@@ -69,6 +76,7 @@ def save(
     data_version: str | None,
     seed: int | None,
     description: str | None,
+    engine: str,
     promote: bool,
     new_contract: bool,
     store: str | None,
@@ -95,6 +103,7 @@ def save(
         data_version=data_version,
         seed=seed,
         description=description,
+        engine=engine,
         promote=promote,
         new_contract=new_contract,
         store=store,

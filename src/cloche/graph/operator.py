@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import msgspec
 
 from cloche.errors import TamperedModelError
-from cloche.graph.shapes import MAX_WIDTH, Kind, Shape, Weights
+from cloche.graph.shapes import MAX_WIDTH, Array, Kind, Shape, Weights
 
 
 class Operator(
@@ -33,6 +34,10 @@ class Operator(
             TamperedModelError: a parameter or an array does not fit.
         """
         raise NotImplementedError
+
+    def thresholds(self, weights: Weights) -> Iterable[tuple[int, Array]]:
+        """Where its result jumps or bends: a column of its first input, and float64 numbers there."""
+        return ()
 
     def arrays(self) -> tuple[str, ...]:
         """The names of the arrays it reads."""

@@ -19,7 +19,7 @@ class SaveRequest:
     The arguments of `cloche.save` that say what to freeze; tables in any container that `tables.read` takes.
 
     `overrides` are rules by field (`{"age": {"minimum": 0}}`); `classes` labels for the model's classes, in their order
-    or by class; `golden` is `"synthetic"` or `"rows"`.
+    or by class; `golden` is `"synthetic"` or `"rows"`; `engine` is `"auto"`, `"twin"` or `"native"`.
     """
 
     inputs: Any = None
@@ -35,6 +35,7 @@ class SaveRequest:
     seed: int | None = None
     description: str | None = None
     golden: str = "synthetic"
+    engine: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from cloche.graph.operator import Operator
-from cloche.graph.shapes import Kind, Shape, Weights, expect
+from cloche.graph.shapes import Array, Kind, Shape, Weights, expect
 
 FUNCTIONS = (
     "abs", "cbrt", "ceil", "cos", "exp", "exp2", "expm1", "floor", "log", "log10", "log1p", "log2", "negative",
@@ -78,6 +79,10 @@ class Bin(Operator, frozen=True, kw_only=True, tag="bin"):
             weights.ascending(name, None)
         return inputs[0]
 
+    def thresholds(self, weights: Weights) -> Iterable[tuple[int, Array]]:
+        """The edges."""
+        return [(place, weights.to_dict()[name]) for place, name in enumerate(self.edges_arrays)]
+
 
 class Binarize(Operator, frozen=True, kw_only=True, tag="binarize"):
     """1 where the number is above the threshold, else 0."""
@@ -141,6 +146,10 @@ class Quantile(Operator, frozen=True, kw_only=True, tag="quantile"):
         weights.ascending(self.quantiles_array, len(references), inputs[0].width)
         return inputs[0]
 
+    def thresholds(self, weights: Weights) -> Iterable[tuple[int, Array]]:
+        """The quantiles."""
+        return list(enumerate(weights.to_dict()[self.quantiles_array].T))
+
 
 class Interpolate(Operator, frozen=True, kw_only=True, tag="interpolate"):
     """One column by linear interpolation between points, held at the ends."""
@@ -154,3 +163,7 @@ class Interpolate(Operator, frozen=True, kw_only=True, tag="interpolate"):
         expect(len(x) >= 1 and inputs[0].width == 1, "interpolate: expected one column and at least one point")
         weights.floats(self.y_array, len(x))
         return inputs[0]
+
+    def thresholds(self, weights: Weights) -> Iterable[tuple[int, Array]]:
+        """The points."""
+        return [(0, weights.to_dict()[self.x_array])]

@@ -1,0 +1,20 @@
+"""Which steps are lowered, by their exact type: a subclass may compute anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cloche.flavors.sklearn.lowering import encoders, linear, scalers
+from cloche.flavors.sklearn.lowering.flow import Flow
+from cloche.flavors.sklearn.lowering.head import Head, Visit
+
+TRANSFORMERS: dict[type, Callable[[Any, Flow], Flow]] = {
+    **scalers.TRANSFORMERS,
+    **encoders.TRANSFORMERS,
+}
+PREDICTORS: dict[type, Callable[[Any, Flow], Head]] = {
+    **linear.PREDICTORS,
+}
+#: Estimators around others, which they have lowered by what they are handed.
+WRAPPERS: dict[type, Callable[[Any, Flow, Visit], Head]] = {}
