@@ -216,19 +216,12 @@ def _complement(op: ops.Complement, weights: Weights, inputs: Shapes) -> Callabl
 
 def _argmax(op: ops.Argmax, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     best: Callable[[list[float]], float] = min if op.smallest else max
-    if op.last:
-        return lambda row: [float(len(row) - 1 - row[::-1].index(best(row)))]
     return lambda row: [float(row.index(best(row)))]
 
 
 def _argmax_columns(op: ops.Argmax, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     best = np.argmin if op.smallest else np.argmax
-
-    def argmax(table: Array) -> Array:
-        places: Array = table.shape[1] - 1 - best(table[:, ::-1], axis=1) if op.last else best(table, axis=1)
-        return places.astype(np.float64).reshape(-1, 1)
-
-    return argmax
+    return lambda table: best(table, axis=1).astype(np.float64).reshape(-1, 1)
 
 
 def _above_row(op: ops.Above, weights: Weights, inputs: Shapes) -> Callable[..., Any]:

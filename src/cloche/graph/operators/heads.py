@@ -84,10 +84,9 @@ class Complement(Operator, frozen=True, kw_only=True, tag="complement"):
 
 
 class Argmax(Operator, frozen=True, kw_only=True, tag="argmax"):
-    """The place of the largest number, or of the smallest (`smallest`); the first of equals, or the `last`."""
+    """The place of the largest number, or of the smallest (`smallest`); the first of equals."""
 
     smallest: bool = False
-    last: bool = False
 
     def check(self, inputs: tuple[Shape, ...], weights: Weights) -> Shape:
         """At least one column."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cloche.flavors.sklearn.lowering import encoders, linear, scalers
+from cloche.flavors.sklearn.lowering import encoders, linear, others, scalers, text, wrappers
 from cloche.flavors.sklearn.lowering.flow import Flow
 from cloche.flavors.sklearn.lowering.head import Head, Visit
 
 TRANSFORMERS: dict[type, Callable[[Any, Flow], Flow]] = {
     **scalers.TRANSFORMERS,
     **encoders.TRANSFORMERS,
+    **text.TRANSFORMERS,
+    **others.TRANSFORMERS,
 }
 PREDICTORS: dict[type, Callable[[Any, Flow], Head]] = {
     **linear.PREDICTORS,
+    **others.PREDICTORS,
 }
 #: Estimators around others, which they have lowered by what they are handed.
-WRAPPERS: dict[type, Callable[[Any, Flow, Visit], Head]] = {}
+WRAPPERS: dict[type, Callable[[Any, Flow, Visit], Head]] = {
+    **wrappers.WRAPPERS,
+}
