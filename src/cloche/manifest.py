@@ -58,7 +58,7 @@ class TwinRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     What became of the exact twin when the model was saved.
 
     `refused` says why there is none. Else `rows` reference and `boundary_rows` were compared with the model's own
-    answers, and `worst` is the largest difference of a number: within the tolerance, or there would be no twin.
+    answers, and `worst` is the largest |Δ| / (1 + |y|): within the tolerance, or there would be no twin.
     """
 
     refused: str | None = None

@@ -154,7 +154,7 @@ def _numbers(field: Field, bends: Sequence[float]) -> Iterator[float | int]:
 
 def mismatches(twin: TwinEngine, columns: Columns, expected: Outputs, tolerance: Tolerance) -> tuple[list[str], float]:
     """
-    Where the twin's answers are not *expected*, in words (none: they agree), and the largest difference of a number.
+    Where the twin's answers are not *expected*, in words (none: they agree), and the largest |Δ| / (1 + |y|).
 
     Rows are answered all at once and, the first 256 of them, alone: the twin must give the same bits both ways.
     """
@@ -190,7 +190,7 @@ def refuses(twin: TwinEngine, columns: Columns) -> bool:
 
 def _worst(expected: Outputs, got: Outputs) -> float:
     pairs = zip(_floats(expected.to_dict().values()), _floats(got.to_dict().values()), strict=False)
-    return max((abs(one - other) for one, other in pairs if math.isfinite(one - other)), default=0.0)
+    return max((abs(one - other) / (1 + abs(one)) for one, other in pairs if math.isfinite(one - other)), default=0.0)
 
 
 def _floats(values: Iterable[Any]) -> Iterator[float]:

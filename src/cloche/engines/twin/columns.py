@@ -24,7 +24,9 @@ def _numbers_row(op: Numbers, weights: Weights, inputs: Shapes) -> Callable[...,
 
     def numbers(row: Any) -> list[float]:
         found = [row[field] for field in fields]
-        return [x if x.__class__ is float else _NAN if x is None else float(x) for x in found]
+        if None in found:
+            return [_NAN if x is None else float(x) for x in found]
+        return list(map(float, found))
 
     return numbers
 

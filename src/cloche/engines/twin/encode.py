@@ -75,8 +75,10 @@ def _expand_row(op: Expand, weights: Weights, inputs: Shapes) -> Callable[..., A
     def dense(row: list[float]) -> list[float]:
         found = [0.0] * total
         for x, (offset, width) in zip(row, blocks, strict=True):
-            if 0.0 <= x < width and x == int(x):
-                found[offset + int(x)] = 1.0
+            if 0.0 <= x < width:
+                code = int(x)
+                if code == x:
+                    found[offset + code] = 1.0
         return found
 
     return sparse if op.sparse else dense

@@ -8,7 +8,7 @@ BLAS product would sum in another order for another number of rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ def _linear_row(op: ops.Linear, weights: Weights, inputs: Shapes) -> Callable[..
                 total += x * c
             total += start
             if total - total != 0.0:
-                raise refuse()
+                _check_finite(row)
             found.append(total)
         return found
 
@@ -57,7 +57,7 @@ def _linear_single(column: list[float], start: float) -> Callable[..., Any]:
             total += x * c
         total += start
         if total - total != 0.0:
-            raise refuse()
+            _check_finite(row)
         return [total]
 
     return linear
@@ -65,11 +65,20 @@ def _linear_single(column: list[float], start: float) -> Callable[..., Any]:
 
 def _linear_accumulated(coef: Array, intercept: Array) -> Callable[..., Any]:
     def linear(row: list[float]) -> list[float]:
-        products = np.array(row)[:, None] * coef
-        found: list[float] = _finite(np.add.accumulate(products, axis=0)[-1] + 0.0 + intercept).tolist()
+        with np.errstate(all="ignore"):
+            products = np.array(row)[:, None] * coef
+            found: list[float] = (np.add.accumulate(products, axis=0)[-1] + 0.0 + intercept).tolist()
+        if any(x - x != 0.0 for x in found):
+            _check_finite(row)
         return found
 
     return linear
+
+
+def _check_finite(row: Iterable[float]) -> None:
+    """A sum that is not finite is an answer where it overflowed, and none where a number was missing or infinite."""
+    if any(x - x != 0.0 for x in row):
+        raise refuse()
 
 
 def _linear_sparse(coef: Array, intercept: Array) -> Callable[..., Any]:
@@ -80,9 +89,10 @@ def _linear_sparse(coef: Array, intercept: Array) -> Callable[..., Any]:
             total = 0.0
             for place in sorted(row):
                 total += row[place] * single[place]
+            total += start
             if total - total != 0.0:
-                raise refuse()
-            return [total + start]
+                _check_finite(row.values())
+            return [total]
 
         return linear_one
 
@@ -91,8 +101,11 @@ def _linear_sparse(coef: Array, intercept: Array) -> Callable[..., Any]:
             found: list[float] = intercept.tolist()
             return found
         places = sorted(row)
-        products = coef[places] * np.array([row[place] for place in places])[:, None]
-        total: list[float] = _finite(np.add.accumulate(products, axis=0)[-1] + 0.0 + intercept).tolist()
+        with np.errstate(all="ignore"):
+            products = coef[places] * np.array([row[place] for place in places])[:, None]
+            total: list[float] = (np.add.accumulate(products, axis=0)[-1] + 0.0 + intercept).tolist()
+        if any(x - x != 0.0 for x in total):
+            _check_finite(row.values())
         return total
 
     return linear
@@ -109,15 +122,12 @@ def _linear_columns(op: ops.Linear, weights: Weights, inputs: Shapes) -> Callabl
         with np.errstate(all="ignore"):
             for place in range(table.shape[1]):
                 total += table[:, place : place + 1] * coef[place]
-            return _finite(total + intercept)
+            total += intercept
+        if not np.isfinite(total).all() and not np.isfinite(table).all():
+            raise refuse()
+        return total
 
     return linear
-
-
-def _finite(table: Array) -> Array:
-    if not np.isfinite(table).all():
-        raise refuse()
-    return table
 
 
 def _gaussian_columns(op: ops.Gaussian, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
@@ -129,7 +139,8 @@ def _gaussian_columns(op: ops.Gaussian, weights: Weights, inputs: Shapes) -> Cal
             for place in range(table.shape[1]):
                 away = table[:, place : place + 1] - mean[:, place]
                 total += away * away / variance[:, place]
-            return _finite(constant - 0.5 * total)
+            found: Array = constant - 0.5 * total
+            return found
 
     return gaussian
 
@@ -146,8 +157,6 @@ def _gaussian_row(op: ops.Gaussian, weights: Weights, inputs: Shapes) -> Callabl
                 away = x - m
                 total += away * away / v
             found.append(constant - 0.5 * total)
-        if any(x - x != 0.0 for x in found):
-            raise refuse()
         return found
 
     return gaussian
@@ -165,9 +174,8 @@ def _distances_columns(op: ops.Distances, weights: Weights, inputs: Shapes) -> C
                 size += x * x
                 own += c * c
             near = -2.0 * total + own
-            if not op.root:
-                return _finite(near)
-            return _finite(np.sqrt(np.maximum(near + size[:, None], 0.0)))
+            found: Array = np.sqrt(np.maximum(near + size[:, None], 0.0)) if op.root else near
+            return found
 
     return distances
 
@@ -216,7 +224,14 @@ def _complement(op: ops.Complement, weights: Weights, inputs: Shapes) -> Callabl
 
 def _argmax(op: ops.Argmax, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     best: Callable[[list[float]], float] = min if op.smallest else max
-    return lambda row: [float(row.index(best(row)))]
+
+    def argmax(row: list[float]) -> list[float]:
+        for place, x in enumerate(row):
+            if x != x:  # as numpy: the first NaN, where there is one
+                return [float(place)]
+        return [float(row.index(best(row)))]
+
+    return argmax
 
 
 def _argmax_columns(op: ops.Argmax, weights: Weights, inputs: Shapes) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from cloche.graph.shapes import Kind, Shape, Weights, expect
 class Linear(Operator, frozen=True, kw_only=True, tag="linear"):
     """
     The sum over the columns, first to last, of the number times its row of `coef_array` (k, m), then plus
-    `intercept_array` (m). Where the result is not finite the row is refused.
+    `intercept_array` (m). A row that holds NaN or infinity is refused.
     """
 
     coef_array: str
