@@ -133,7 +133,7 @@ def _stage(
         twinned = twinning.twin(request.engine, model, flavor, directory, material, compiled, rehearsal, golden.rows)
         step("measuring on the test set")
         measured = measure(rehearsal, learnt.contract, _test(request, material))
-        notes = (*learnt.notes, *_notes(material, golden, measured), twinned.note)
+        notes = (*learnt.notes, *_notes(material, golden, measured))
         step("writing the card and the manifest")
         draft = writing.Draft(
             name, model, flavor, options, request, material, learnt.contract, digests, created_by, twinned

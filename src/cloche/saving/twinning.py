@@ -16,7 +16,7 @@ from cloche.errors import NotLoweredError, SaveRefusedError, TamperedModelError,
 from cloche.flavors import Flavor
 from cloche.graph import GRAPH, WEIGHTS, ValidGraph
 from cloche.graph import weights as files
-from cloche.manifest import Tolerance, TwinRecord
+from cloche.manifest import Manifest, Tolerance, TwinRecord
 from cloche.records import Table
 from cloche.saving import answering
 from cloche.saving.material import Material
@@ -37,12 +37,13 @@ class Twinned:
     engines: tuple[str, ...]
     record: TwinRecord
 
-    @property
-    def note(self) -> str:
-        """Which engine answers, for the summary of a save."""
-        if self.record.refused is None:
-            return f"engine: twin, equal to the model on {self.record.rows + self.record.boundary_rows} rows"
-        return f"engine: native ({self.record.refused})"
+
+def told(manifest: Manifest) -> str:
+    """Which engine answers, and why, in words."""
+    record = manifest.twin
+    if "twin" in manifest.engines and record is not None:
+        return f"twin, equal to the model's own answers on {record.rows + record.boundary_rows} rows"
+    return "native" if record is None or record.refused is None else f"native: {record.refused}"
 
 
 def check_choice(engine: str) -> None:
