@@ -129,13 +129,17 @@ class Plan:
     categories: dict[str, list[Any]] = field(default_factory=dict)
     text: bool = False
     gaps: bool = False
+    dtype: str = "str"  # of the categories
 
     def draw(self, rng: Rng, n: int) -> pd.DataFrame:
         columns = {name: _number(rng, kind, n, self.gaps and kind != "integer") for name, kind in self.numbers.items()}
         columns |= {name: _category(rng, levels, n, self.gaps) for name, levels in self.categories.items()}
         if self.text:
             columns["words"] = [" ".join(rng.choice(_WORDS, rng.integers(1, 7))) for _ in range(n)]
-        return pd.DataFrame(columns)
+        table = pd.DataFrame(columns).astype(dict.fromkeys(self.categories, self.dtype))
+        if self.dtype == "object":
+            table = table.astype(object).where(table.notna(), None).astype(table.dtypes.to_dict())
+        return table
 
 
 def _plan(rng: Rng) -> Plan:
@@ -143,7 +147,13 @@ def _plan(rng: Rng) -> Plan:
     numbers = {f"n{i}": str(rng.choice(kinds)) for i in range(rng.integers(1, 6))}
     pool = ["a", "b", "c", "d", "e", "ä", "", "long name"]
     categories = {f"c{i}": pool[: rng.integers(2, len(pool) + 1)] for i in range(rng.integers(0, 4))}
-    return Plan(numbers, categories, bool(rng.random() < 0.15), bool(rng.random() < 0.5))
+    return Plan(
+        numbers,
+        categories,
+        bool(rng.random() < 0.15),
+        bool(rng.random() < 0.5),
+        str(rng.choice(["str", "object", "category"])),
+    )
 
 
 # -- steps --------------------------------------------------------------------------------------
@@ -190,11 +200,12 @@ def _numeric_steps(rng: Rng, plan: Plan, rows: int) -> Any:
 def _category_steps(rng: Rng, plan: Plan) -> Any:
     steps: list[Any] = []
     if plan.gaps and rng.random() < 0.6:
+        gap = None if plan.dtype == "object" else np.nan
         steps.append(
             _pick(
                 rng,
-                lambda: SimpleImputer(strategy="most_frequent", missing_values=None),
-                lambda: SimpleImputer(strategy="constant", fill_value="gap", missing_values=None),
+                lambda: SimpleImputer(strategy="most_frequent", missing_values=gap),
+                lambda: SimpleImputer(strategy="constant", fill_value="gap", missing_values=gap),
             )
         )
     steps.append(
