@@ -18,7 +18,7 @@ from cloche.contract.model import Contract, Field
 from cloche.engines.parity import differences
 from cloche.engines.twin import TwinEngine
 from cloche.graph.model import ValidGraph
-from cloche.graph.operator import Operator
+from cloche.graph.operator import EVERY, Operator
 from cloche.graph.operators import columns as cols
 from cloche.graph.operators.inputs import Numbers
 from cloche.graph.operators.numeric import Scale
@@ -44,9 +44,11 @@ def thresholds(graph: ValidGraph) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for node in graph.graph.nodes:
         for column, numbers in node.thresholds(graph.weights):
-            field, values = _origin(graph, node.of[0], column, np.asarray(numbers, dtype=np.float64))
-            if field is not None:
-                found.setdefault(graph.graph.inputs[field].name, []).extend(values.tolist())
+            width = graph.shapes[node.of[0]].width
+            for place in range(width) if column == EVERY else (column,):
+                field, values = _origin(graph, node.of[0], place, np.asarray(numbers, dtype=np.float64))
+                if field is not None:
+                    found.setdefault(graph.graph.inputs[field].name, []).extend(values.tolist())
     return {name: _spread(sorted(set(values)), _PER_FIELD) for name, values in found.items()}
 
 

@@ -10,6 +10,9 @@ import msgspec
 from cloche.errors import TamperedModelError
 from cloche.graph.shapes import MAX_WIDTH, Array, Kind, Shape, Weights
 
+#: In `thresholds`: all columns.
+EVERY = -1
+
 
 class Operator(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="op"
@@ -36,7 +39,7 @@ class Operator(
         raise NotImplementedError
 
     def thresholds(self, weights: Weights) -> Iterable[tuple[int, Array]]:
-        """Where its result jumps or bends: a column of its first input, and float64 numbers there."""
+        """Where its result jumps or bends: a column of its first input (or `EVERY`), and float64 numbers there."""
         return ()
 
     def arrays(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from cloche.graph.operator import Operator
+from cloche.graph.operator import EVERY, Operator
 from cloche.graph.shapes import Array, Kind, Shape, Weights, expect
 
 FUNCTIONS = (
@@ -94,6 +94,10 @@ class Binarize(Operator, frozen=True, kw_only=True, tag="binarize"):
         """Sparse zeros stay zeros."""
         expect(inputs[0].kind == "numbers" or self.threshold >= 0, "binarize: a threshold below zero on sparse columns")
         return inputs[0]
+
+    def thresholds(self, weights: Weights) -> Iterable[tuple[int, Array]]:
+        """The threshold, in every column."""
+        return [(EVERY, np.array([self.threshold]))]
 
 
 class Polynomial(Operator, frozen=True, kw_only=True, tag="polynomial"):
