@@ -381,7 +381,7 @@ DEFECTS = {
     # other estimators
     "mean-of-another-class": ("gaussian", array("gaussian", "mean_array", swap)),
     "variance-a-little-off": ("gaussian", array("gaussian", "variance_array", lambda a: a * (1 + 1e-6))),
-    "no-prior": ("gaussian", array("gaussian", "constant_array", lambda a: a * 0)),
+    "no-prior": ("gaussian", array("gaussian", "prior_array", lambda a: a * 0)),
     "another-activation": ("network", sets("function", name="sigmoid")),
     "activation-lost": ("relu", sets("function", name="abs")),
     "hidden-bias-lost": ("network", array("linear", "intercept_array", lambda a: a * 0)),

@@ -81,6 +81,7 @@ FINITE = {
         mean_array=floats(b, 3, K),
         variance_array=b.floats(RNG.random((3, K)) + 0.1),
         constant_array=floats(b, 3),
+        prior_array=floats(b, 3),
     ),
     "distances": lambda b, x: heads.Distances(of=(x.node,), centers_array=floats(b, 4, K), root=True),
     "mean": lambda b, x: heads.Mean(of=(x.node, shares(b, x).node, x.node)),

@@ -131,7 +131,8 @@ def _linear_columns(op: ops.Linear, weights: Weights, inputs: Shapes) -> Callabl
 
 
 def _gaussian_columns(op: ops.Gaussian, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
-    mean, variance, constant = (weights.to_dict()[n] for n in (op.mean_array, op.variance_array, op.constant_array))
+    mean, variance = weights.to_dict()[op.mean_array], weights.to_dict()[op.variance_array]
+    constant, prior = weights.to_dict()[op.constant_array], weights.to_dict()[op.prior_array]
 
     def gaussian(table: Array) -> Array:
         total = np.zeros((len(table), len(constant)))
@@ -139,7 +140,7 @@ def _gaussian_columns(op: ops.Gaussian, weights: Weights, inputs: Shapes) -> Cal
             for place in range(table.shape[1]):
                 away = table[:, place : place + 1] - mean[:, place]
                 total += away * away / variance[:, place]
-            found: Array = constant - 0.5 * total
+            found: Array = prior + (constant - 0.5 * total)
             return found
 
     return gaussian
@@ -147,16 +148,17 @@ def _gaussian_columns(op: ops.Gaussian, weights: Weights, inputs: Shapes) -> Cal
 
 def _gaussian_row(op: ops.Gaussian, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     mean, variance = weights.to_dict()[op.mean_array].tolist(), weights.to_dict()[op.variance_array].tolist()
-    laws = list(zip(mean, variance, weights.to_dict()[op.constant_array].tolist(), strict=True))
+    constants, priors = weights.to_dict()[op.constant_array].tolist(), weights.to_dict()[op.prior_array].tolist()
+    laws = list(zip(mean, variance, constants, priors, strict=True))
 
     def gaussian(row: list[float]) -> list[float]:
         found = []
-        for means, variances, constant in laws:
+        for means, variances, constant, prior in laws:
             total = 0.0
             for x, m, v in zip(row, means, variances, strict=True):
                 away = x - m
                 total += away * away / v
-            found.append(constant - 0.5 * total)
+            found.append(prior + (constant - 0.5 * total))
         return found
 
     return gaussian

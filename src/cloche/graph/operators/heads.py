@@ -26,15 +26,17 @@ class Linear(Operator, frozen=True, kw_only=True, tag="linear"):
 
 
 class Gaussian(Operator, frozen=True, kw_only=True, tag="gaussian"):
-    """`constant_array` (m) less half the sum over the columns of (x − mean)² / variance, both (m, k)."""
+    """`prior_array` (m) plus what `constant_array` (m) is above half the sum of (x − mean)² / variance, both (m, k)."""
 
     mean_array: str
     variance_array: str
     constant_array: str
+    prior_array: str
 
     def check(self, inputs: tuple[Shape, ...], weights: Weights) -> Shape:
         """Means and positive variances of every column."""
         constant = weights.floats(self.constant_array, None)
+        weights.floats(self.prior_array, len(constant))
         weights.floats(self.mean_array, len(constant), inputs[0].width)
         variance = weights.divisors(self.variance_array, len(constant), inputs[0].width)
         expect(bool((variance > 0).all()), "gaussian: a variance that is not positive")

@@ -31,12 +31,13 @@ def _bayes(step: Any, flow: Flow, joint: Value) -> Head:
 
 def _gaussian(step: GaussianNB, flow: Flow) -> Head:
     builder = flow.builder
-    constant = np.log(step.class_prior_) - 0.5 * np.sum(np.log(2.0 * np.pi * step.var_), axis=1)
+    constant = [-0.5 * np.sum(np.log(2.0 * np.pi * variances)) for variances in step.var_]
     op = Gaussian(
         of=(finite(flow).node,),
         mean_array=builder.floats(step.theta_),
         variance_array=builder.floats(step.var_),
         constant_array=builder.floats(constant),
+        prior_array=builder.floats(np.log(step.class_prior_)),
     )
     return _bayes(step, flow, builder.add(op))
 
