@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.graph.operators import columns, encode, heads, inputs, numeric, text
+from cloche.graph.operators import columns, encode, heads, inputs, numeric, text, trees
 
 AnyOperator = (
     columns.Check
@@ -38,4 +38,6 @@ AnyOperator = (
     | text.HashedTerms
     | text.Sublinear
     | text.Terms
+    | trees.Median
+    | trees.Trees
 )
