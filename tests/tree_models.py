@@ -10,12 +10,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import ensembles
 import numpy as np
 from sklearn import ensemble, tree
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
+import ensembles
 from cloche.flavors.sklearn.walk import walk
 
 Array = np.ndarray[Any, Any]
@@ -26,7 +26,7 @@ X = _rng.normal(size=(240, N)).round(2)
 X[:, 1] = _rng.integers(0, 4, len(X))
 X[:, 2] = X[:, 2] * 1e3 + 1.6e9
 X[:, 3] = np.sign(X[:, 3])  # splits at zero
-SMALL = X - [0, 0, 1.6e9, 0, 0]
+SMALL = (X - [0, 0, 1.6e9, 0, 0]) / [1, 1, 1e3, 1, 1]
 GAPS = np.where(_rng.random(X.shape) < 0.2, np.nan, X)
 TWO = (X[:, 0] + X[:, 1] > 1).astype(int)
 THREE = np.array(["low", "mid", "top"])[np.digitize(X[:, 0] + X[:, 1], [0, 2])]
@@ -92,7 +92,7 @@ MAKE: dict[str, Callable[[], Any]] = {
     "bagging-some-columns": lambda: _E.BaggingClassifier(max_features=2, **{**_few, "n_estimators": 3}).fit(X, TWO),
     "bagging-some-classes": lambda: _E.BaggingClassifier(max_samples=6, **_few).fit(X, THREE),
     "bagging-regressor": lambda: _E.BaggingRegressor(bootstrap_features=True, **_few).fit(X, NUMBER),
-    "bagging-in-three-jobs": lambda: _E.BaggingClassifier(n_jobs=3, **_few).fit(X, THREE),
+    "bagging-in-three-jobs": lambda: _E.BaggingClassifier(**_few).fit(X, THREE).set_params(n_jobs=3),
     "bagging-logistic": lambda: _E.BaggingClassifier(LogisticRegression(), max_features=3, **_few).fit(SMALL, THREE),
     "bagging-logistic-some-classes": lambda: _E.BaggingClassifier(LogisticRegression(), max_samples=8, **_few).fit(
         SMALL, THREE

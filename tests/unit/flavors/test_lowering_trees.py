@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import tree_defects
-import tree_models
-from conftest import needs
+import threadpoolctl
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -21,6 +19,8 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LinearRegression
 
+import tree_defects
+import tree_models
 from cloche import tables
 from cloche.contract.model import Contract, Field, Output
 from cloche.engines.parity import differences
@@ -35,10 +35,18 @@ from cloche.graph import ValidGraph, validate
 from cloche.graph.operators.trees import Trees
 from cloche.manifest import Tolerance
 from cloche.records import Columns, FrameColumn, FrameSpec, Outputs
+from conftest import needs
 
 TOLERANCE = Tolerance(dtype="float64", absolute=1e-9, relative=1e-9)
 NUMPY_FRAME = FrameSpec("numpy", tuple(FrameColumn(f"x{i}", "float64") for i in range(tree_models.N)))
 ALL_KERNELS = pytest.mark.parametrize("kernels", ["lightgbm", "numpy"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """More threads than free cores make hist gradient boosting a hundred times slower."""
+    with threadpoolctl.threadpool_limits(1):
+        yield
 
 
 @pytest.fixture

@@ -151,6 +151,11 @@ def test_the_operator_refuses_what_does_not_fit(arrays: dict[str, Any], width: i
         shape(arrays, width)
 
 
+def test_thresholds_are_those_of_numbers_and_finite() -> None:
+    found = {column: numbers.tolist() for column, numbers in TREES.thresholds(Weights(ARRAYS))}
+    assert found == {0: [0.5]}
+
+
 def test_without_sets_there_is_no_categorical_split() -> None:
     plain = msgspec.structs.replace(TREES, sets_array=None)
     with pytest.raises(TamperedModelError, match="set of categories"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.engines.twin import columns, encode, heads, numeric, text
+from cloche.engines.twin import columns, encode, heads, numeric, text, trees
 from cloche.engines.twin.evaluator import Evaluator
 
 EVALUATORS: dict[type, Evaluator] = {
@@ -11,4 +11,5 @@ EVALUATORS: dict[type, Evaluator] = {
     **numeric.EVALUATORS,
     **heads.EVALUATORS,
     **text.EVALUATORS,
+    **trees.EVALUATORS,
 }

@@ -8,10 +8,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from cloche.engines.twin.columns import refuse
-from cloche.engines.twin.evaluator import Array, Evaluator, by_row
 
 from cloche.engines.trees import Kernel, kernel
+from cloche.engines.twin.columns import refuse
+from cloche.engines.twin.evaluator import Array, Evaluator, by_row
 from cloche.graph.operators.trees import Median, Trees
 from cloche.graph.shapes import Shape, Weights
 

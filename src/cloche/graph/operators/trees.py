@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 
 from cloche.graph.operator import Operator
 from cloche.graph.shapes import Shape, Weights, expect
-from cloche.graph.trees import SET_WORDS, Array, Ensemble, check
+from cloche.graph.trees import CATEGORICAL, SET_WORDS, Array, Ensemble, check
 
 
 class Trees(Operator, frozen=True, kw_only=True, tag="trees"):
@@ -55,6 +56,14 @@ class Trees(Operator, frozen=True, kw_only=True, tag="trees"):
         ensemble = self.ensemble(inputs[0].width, weights)
         check(ensemble)
         return Shape("numbers", ensemble.outputs)
+
+    def thresholds(self, weights: Weights) -> Iterator[tuple[int, Array]]:
+        """Where a column is split, each number once; sets of categories have no thresholds."""
+        feature = weights.array(self.feature_array, np.int32, None)
+        threshold = weights.array(self.threshold_array, np.float64, None)
+        numbers = (weights.array(self.flags_array, np.uint8, None) != CATEGORICAL) & np.isfinite(threshold)
+        for column in np.unique(feature[numbers]).tolist():
+            yield column, np.unique(threshold[numbers & (feature == column)])
 
 
 class Median(Operator, frozen=True, kw_only=True, tag="median"):

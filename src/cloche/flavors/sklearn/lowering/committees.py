@@ -7,6 +7,8 @@ Where all members are trees, they become one ensemble: a walk down each tree, an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import joblib
@@ -15,9 +17,8 @@ from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor, BaggingClass
 from sklearn.ensemble._base import _partition_estimators
 
 from cloche.errors import NotLoweredError
-from cloche.flavors.sklearn.lowering.compose import predicted
 from cloche.flavors.sklearn.lowering.flow import Flow, plain_list
-from cloche.flavors.sklearn.lowering.head import Head, need
+from cloche.flavors.sklearn.lowering.head import Head, Visit, need
 from cloche.flavors.sklearn.lowering.trees import forests
 from cloche.flavors.sklearn.lowering.trees.nodes import Nodes
 from cloche.graph import Builder, Value
@@ -29,23 +30,28 @@ from cloche.graph.operators.trees import Median
 
 Array = np.ndarray[Any, Any]
 Member = tuple[Any, Array]
+OfTree = Callable[[Any, Any], Array]
+#: The whole, a member and the columns it is shown.
+OfMember = Callable[[Any, Any, Flow], Value]
 
 
 # -- bagging --------------------------------------------------------------------------------------
 
 
-def _bagged_classifier(step: BaggingClassifier, flow: Flow) -> Head:
-    value = _averaged(step, flow, _tree_shares, _member_shares)
-    return forests.classified(flow.builder, value, step.classes_)
+def _bagged_classifier(step: BaggingClassifier, flow: Flow, visit: Visit) -> Head:
+    value = _averaged(step, flow, _tree_shares, partial(_member_shares, visit))
+    head = forests.classified(flow.builder, value, step.classes_)
+    if not hasattr(step, "decision_function"):
+        return head
+    return replace(head, decision=_averaged(step, flow, None, partial(_member_decision, visit)))
 
 
-def _bagged_regressor(step: BaggingRegressor, flow: Flow) -> Head:
-    return Head(flow.builder, prediction=_averaged(step, flow, _tree_numbers, _member_numbers))
+def _bagged_regressor(step: BaggingRegressor, flow: Flow, visit: Visit) -> Head:
+    value = _averaged(step, flow, _tree_numbers, partial(_member_numbers, visit))
+    return Head(flow.builder, prediction=value)
 
 
-def _averaged(
-    step: Any, flow: Flow, of_tree: Callable[[Any, Any], Array], of_member: Callable[[Any, Any, Flow], Value]
-) -> Value:
+def _averaged(step: Any, flow: Flow, of_tree: OfTree | None, of_member: OfMember) -> Value:
     """
     The mean of the members, added up within the groups that `n_jobs` makes, and then over the groups.
 
@@ -57,7 +63,7 @@ def _averaged(
     shown = np.unique(np.concatenate([features for _, features in members]))
     flow = flow.pick(shown.tolist())
     members = [(one, np.searchsorted(shown, features)) for one, features in members]
-    if all(isinstance(one, forests.CLASSIFIERS + forests.REGRESSORS) for one, _ in members):
+    if of_tree is not None and all(isinstance(one, forests.CLASSIFIERS + forests.REGRESSORS) for one, _ in members):
         sums = [_grove(step, flow, group, of_tree) for group in _groups(step, members)]
     else:
         sums = [_added(step, flow, group, of_member) for group in _groups(step, members)]
@@ -71,7 +77,7 @@ def _groups(step: Any, members: list[Member]) -> list[list[Member]]:
     return [members[starts[job] : starts[job + 1]] for job in range(jobs)]
 
 
-def _grove(step: Any, flow: Flow, group: list[Member], of_tree: Callable[[Any, Any], Array]) -> Value:
+def _grove(step: Any, flow: Flow, group: list[Member], of_tree: OfTree) -> Value:
     nodes = Nodes()
     for tree, features in group:
         nodes.add_tree(tree.tree_, of_tree(step, tree), features)
@@ -79,7 +85,7 @@ def _grove(step: Any, flow: Flow, group: list[Member], of_tree: Callable[[Any, A
     return forests.trees(flow, nodes, base, accepts=forests.accepted(group[0][0]))
 
 
-def _added(step: Any, flow: Flow, group: list[Member], of_member: Callable[[Any, Any, Flow], Value]) -> Value:
+def _added(step: Any, flow: Flow, group: list[Member], of_member: OfMember) -> Value:
     values = [of_member(step, one, flow.pick(features.tolist())) for one, features in group]
     return flow.builder.add(Mean(of=tuple(one.node for one in values), total=1.0))
 
@@ -97,9 +103,9 @@ def _tree_numbers(step: Any, tree: Any) -> Array:
     return numbers
 
 
-def _member_shares(step: Any, member: Any, flow: Flow) -> Value:
+def _member_shares(visit: Visit, step: Any, member: Any, flow: Flow) -> Value:
     """The probabilities of *member*, or one vote, over all classes."""
-    head, builder, count = predicted(member, flow), flow.builder, len(step.classes_)
+    head, builder, count = visit.predicted(member, flow), flow.builder, len(step.classes_)
     if hasattr(member, "predict_proba"):
         value = need(head.probabilities, "probabilities", member)
     else:
@@ -112,14 +118,18 @@ def _member_shares(step: Any, member: Any, flow: Flow) -> Value:
     return _linear(builder, value, places)
 
 
-def _member_numbers(step: Any, member: Any, flow: Flow) -> Value:
-    return need(predicted(member, flow).prediction, "prediction", member)
+def _member_decision(visit: Visit, step: Any, member: Any, flow: Flow) -> Value:
+    return need(visit.predicted(member, flow).decision, "decision", member)
+
+
+def _member_numbers(visit: Visit, step: Any, member: Any, flow: Flow) -> Value:
+    return need(visit.predicted(member, flow).prediction, "prediction", member)
 
 
 # -- AdaBoost -------------------------------------------------------------------------------------
 
 
-def _boosted_classifier(step: AdaBoostClassifier, flow: Flow) -> Head:
+def _boosted_classifier(step: AdaBoostClassifier, flow: Flow, visit: Visit) -> Head:
     """SAMME (Zhu, Zou, Rosset, Hastie 2009): a member gives its weight to its class, and takes a part from others."""
     builder, count = flow.builder, len(step.classes_)
     if count < 2:
@@ -134,7 +144,7 @@ def _boosted_classifier(step: AdaBoostClassifier, flow: Flow) -> Head:
         value = builder.add(Scale(of=(value.node,), divide_array=builder.floats(np.full(count, total))))
     else:
         flow = _finite(flow)
-        votes = [_vote(step, one, weight, flow) for one, weight in members]
+        votes = [_vote(visit, step, one, weight, flow) for one, weight in members]
         value = builder.add(Mean(of=tuple(one.node for one in votes), total=total))
     return _boosted(step, builder, value)
 
@@ -169,14 +179,14 @@ def _classes(step: Any, tree: Any) -> Array:
     return places
 
 
-def _vote(step: Any, member: Any, weight: float, flow: Flow) -> Value:
+def _vote(visit: Visit, step: Any, member: Any, weight: float, flow: Flow) -> Value:
     builder = flow.builder
-    index = need(predicted(member, flow).index, "classes", member)
+    index = need(visit.predicted(member, flow).index, "classes", member)
     chosen = builder.add(Expand(of=(index.node,), widths=(len(member.classes_),)))
     return _linear(builder, chosen, _weighted(step, weight)[_places(step, member)])
 
 
-def _boosted_regressor(step: AdaBoostRegressor, flow: Flow) -> Head:
+def _boosted_regressor(step: AdaBoostRegressor, flow: Flow, visit: Visit) -> Head:
     builder, members = flow.builder, step.estimators_
     if all(isinstance(one, forests.REGRESSORS) for one in members):
         nodes = Nodes()
@@ -185,7 +195,7 @@ def _boosted_regressor(step: AdaBoostRegressor, flow: Flow) -> Head:
         value = forests.trees(flow, nodes, np.zeros(len(members)), accepts="finite")
     else:
         flow = _finite(flow)
-        value = _side_by_side(builder, [_member_numbers(step, one, flow) for one in members])
+        value = _side_by_side(builder, [_member_numbers(visit, step, one, flow) for one in members])
     weights = builder.floats(step.estimator_weights_[: len(members)])
     return Head(builder, prediction=builder.add(Median(of=(value.node,), weights_array=weights)))
 
@@ -204,7 +214,7 @@ def _linear(builder: Builder, value: Value, coef: Array) -> Value:
     return builder.add(Linear(of=(value.node,), coef_array=builder.floats(coef), intercept_array=start))
 
 
-PREDICTORS: dict[type, Callable[[Any, Flow], Head]] = {
+WRAPPERS: dict[type, Callable[[Any, Flow, Visit], Head]] = {
     AdaBoostClassifier: _boosted_classifier,
     AdaBoostRegressor: _boosted_regressor,
     BaggingClassifier: _bagged_classifier,

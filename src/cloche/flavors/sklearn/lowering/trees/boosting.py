@@ -44,7 +44,9 @@ def _start(step: Any) -> Any:
     if isinstance(step.init_, str) and step.init_ == "zero":
         return np.zeros(step.n_trees_per_iteration_)
     if type(step.init_) not in (DummyClassifier, DummyRegressor) or step.init_.strategy in _RANDOM:
-        raise NotLoweredError(f"{type(step).__name__}(init={type(step.init_).__name__}) begins differently for each row")
+        raise NotLoweredError(
+            f"{type(step).__name__}(init={type(step.init_).__name__}) begins differently for each row"
+        )
     row = np.zeros((1, step.n_features_in_), dtype=np.float32)
     return _init_raw_predictions(row, step.init_, step._loss, isinstance(step, GradientBoostingClassifier))[0]
 
