@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +20,7 @@ from hypothesis import strategies as st
 
 import ensembles
 from cloche.engines import trees
+from cloche.engines.trees import probe
 from cloche.engines.trees.library import Library
 from cloche.engines.trees.sums import in_order
 from cloche.graph.trees import CATEGORICAL, CATEGORIES, MISSING_LEFT, Ensemble, check
@@ -245,6 +249,56 @@ def test_a_model_that_lightgbm_refuses_is_an_error_with_its_reason(lightgbm: Lib
     kernel = trees.Booster(ensembles.ensemble(1), lightgbm)
     with pytest.raises(RuntimeError, match="LightGBM: Model file"):
         kernel._open(b"no model")
+
+
+def test_the_probe_holds_every_kind_of_split(lightgbm: Library) -> None:
+    one = probe._ensemble(probe._SINGLE)
+    check(one)
+    rows = probe._ROWS.tolist()
+    assert [bits(row) for row in trees.Walker(one).columns(probe._ROWS)] == [bits(walk(one, row)) for row in rows]
+    taken = {(split, bool(way)) for row in rows for split, way in ways(one, row)}
+    assert taken == {(split, way) for split in range(one.splits) for way in (True, False)}
+    assert trees.works(lightgbm)
+
+
+def ways(one: Ensemble, row: list[float]) -> Iterator[tuple[int, bool]]:
+    for tree in range(one.trees):
+        start, node = int(one.starts[tree]), 0 if one.starts[tree + 1] > one.starts[tree] else ~0
+        while node >= 0:
+            split = start + node
+            node = step(one, split, row)
+            yield split, node == one.left[split]
+
+
+@pytest.mark.parametrize("name", ["row", "rows"])
+def test_another_lightgbm_that_answers_differently_is_not_used(
+    lightgbm: Library, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other:
+        def __getattr__(self, wanted: str) -> Any:
+            own = getattr(lightgbm, wanted)
+            return (lambda *given: own(*given) or spoil(given)) if wanted == name else own
+
+    def spoil(given: tuple[Any, ...]) -> int:
+        out = given[-1]
+        ctypes.c_double.from_address(out if isinstance(out, int) else ctypes.addressof(out)).value += 1
+        return 0
+
+    monkeypatch.setattr(trees, "library", Other)
+    assert trees.kernel(ensembles.ensemble(1)).name == "numpy"
+
+
+def test_threads_may_share_a_kernel() -> None:
+    for shape in ({}, {"outputs": 3, "width": 3}):
+        one = ensembles.ensemble(4, trees=30, **shape)
+        table = ensembles.rows(4, 200, one.features)
+        for kernel in kernels(one):
+            expected = kernel.columns(table).tolist()
+            with ThreadPoolExecutor(4) as pool:
+                alone = list(pool.map(kernel.row, table.tolist()))
+                whole = [part.tolist() for part in pool.map(kernel.columns, [table] * 8)]
+            assert alone == expected
+            assert whole == [expected] * 8
 
 
 @pytest.mark.parametrize("spec", [None, "elsewhere"], ids=["not-installed", "without-its-library"])

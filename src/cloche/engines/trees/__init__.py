@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 from cloche.engines.trees.booster import Booster, representable
 from cloche.engines.trees.library import library
+from cloche.engines.trees.probe import works
 from cloche.engines.trees.walker import Walker
 from cloche.graph.trees import Ensemble
 
-__all__ = ["Booster", "Kernel", "Walker", "kernel", "library", "representable"]
+__all__ = ["Booster", "Kernel", "Walker", "kernel", "library", "representable", "works"]
 
 
 class Kernel(Protocol):
@@ -31,6 +32,6 @@ class Kernel(Protocol):
 def kernel(ensemble: Ensemble) -> Kernel:
     """The fastest kernel that answers for a checked *ensemble* here."""
     found = library()
-    if found is None or not representable(ensemble):
+    if found is None or not representable(ensemble) or not works(found):
         return Walker(ensemble)
     return Booster(ensemble, found)

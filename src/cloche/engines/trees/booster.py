@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from cloche.engines.trees.library import Library
-from cloche.engines.trees.sums import leaf_sums
+from cloche.engines.trees.sums import leaf_sum, leaf_sums
 from cloche.engines.trees.text import model_text
 from cloche.graph.trees import CATEGORICAL, Ensemble
 
@@ -87,14 +87,16 @@ class Booster:
 
     def row(self, values: Sequence[float]) -> list[float]:
         """What one row becomes; the same numbers as in a batch."""
+        sums: list[float]
         data, out, count = self._row_type(*values), self._out_type(), ctypes.c_int64()
         for column in self._at_zero:
             if 0 < data[column] <= ZERO:
                 data[column] = POSITIVE
         self._ok(self._library.row(self._fast, data, ctypes.byref(count), out))
         if self._leaves:
-            leaves = np.frombuffer(out).astype(np.intp)[:, None]
-            sums: list[float] = leaf_sums(self._ensemble, leaves + self._offsets[:, None])[0].tolist()
+            leaves = np.frombuffer(out).astype(np.intp)
+            leaves += self._offsets
+            sums = leaf_sum(self._ensemble, leaves)
         else:
             sums = out[:]
         if not self._ensemble.mean:

@@ -31,5 +31,12 @@ def leaf_sums(ensemble: Ensemble, leaves: Array) -> Array:
     if not ensemble.shared:
         turns = ensemble.trees // ensemble.outputs
         terms = np.ascontiguousarray(terms.reshape(turns, ensemble.outputs, -1).transpose(0, 2, 1))
-    terms[0] += ensemble.base + 0.0  # a sum begins at 0.0, also where the base is -0.0
-    return in_order(terms)
+    terms[0] += ensemble.base
+    return in_order(terms) + 0.0  # as if begun at 0.0: no sum is -0.0
+
+
+def leaf_sum(ensemble: Ensemble, leaves: Array) -> list[float]:
+    """The same for one row whose *leaves* (trees) hold numbers for several outputs; quicker by half."""
+    terms = ensemble.values.take(leaves, axis=0)
+    terms[0] += ensemble.base
+    return [value + 0.0 for value in np.add.reduce(terms, axis=0).tolist()]
