@@ -11,13 +11,17 @@ import pytest
 import threadpoolctl
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     IsolationForest,
     RandomForestClassifier,
 )
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
 
 import tree_defects
 import tree_models
@@ -173,6 +177,34 @@ def test_pandas_categories_are_encoded_as_the_model_does() -> None:
     native = predict(model, tables.to_frame(asked, spec, 40), contract.output)
     assert differences(native, engine.predict(asked, 40), TOLERANCE) == []
     assert len(set(native.prediction)) == 3
+
+
+# -- sparse columns -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(lambda: RandomForestClassifier(n_estimators=8, random_state=0), id="forest"),
+        pytest.param(lambda: GradientBoostingClassifier(n_estimators=8, random_state=0), id="boosting"),
+        pytest.param(lambda: AdaBoostClassifier(n_estimators=8, random_state=0), id="adaboost"),
+        pytest.param(lambda: BaggingClassifier(n_estimators=8, random_state=0), id="bagging"),
+        pytest.param(lambda: IsolationForest(n_estimators=8, random_state=0), id="isolation"),
+    ],
+)
+def test_sparse_columns_of_words_are_written_out(model: Callable[[], Any]) -> None:
+    rng = np.random.default_rng(0)
+    words = ["cold", "warm", "mild", "dry", "wet", "windy"]
+    texts = [" ".join(rng.choice(words, rng.integers(1, 5))) for _ in range(150)]
+    pipeline = make_pipeline(TfidfVectorizer(), model())
+    pipeline.fit(texts, np.array(["dry" in text for text in texts]))
+    contract = contract_of(pipeline, (Field(name="text", type="text"),))
+    spec = FrameSpec("series", (FrameColumn("text", "str"),))
+    engine = TwinEngine(lower(pipeline, spec, contract), contract.output)
+    asked = [*texts[:40], "", "unknown", "cold cold DRY"]
+    native = predict(pipeline, asked, contract.output)
+    assert differences(native, engine.predict({"text": asked}, len(asked)), TOLERANCE) == []
+    assert differences(native.rows(0, 3), engine.predict({"text": asked[:3]}, 3), TOLERANCE) == []
 
 
 # -- what stays native ----------------------------------------------------------------------------

@@ -55,8 +55,6 @@ def trees(
     if splits > MAX_SPLITS:
         raise NotLoweredError(f"{splits:,} splits; a twin holds at most {MAX_SPLITS:,}")
     builder = flow.builder
-    if flow.any_numbers().kind == "sparse":
-        accepts = "finite"  # scikit-learn has no missing values in sparse columns
     of = (flow.numbers().node,)
     names = {f"{name}_array": builder.array(array) for name, array in nodes.arrays(base).items()}
     return builder.add(Trees(of=of, **names, mean=mean, float32=float32, accepts=accepts))
@@ -133,6 +131,8 @@ def _isolation(step: Any, flow: Flow) -> Head:
     for place, (tree, features) in enumerate(members):
         depths = step._decision_path_lengths[place] + step._average_path_length_per_tree[place] - 1.0
         nodes.add_tree(tree.tree_, depths[:, None], None if whole else features)
+    if flow.any_numbers().kind == "sparse":
+        nodes.flags = [np.zeros_like(flags) for flags in nodes.flags]  # NaN goes right there, whatever a node says
     scale = float(len(step.estimators_) * _average_path_length([step._max_samples])[0])
     if scale == 0:
         raise NotLoweredError("IsolationForest of trees of one sample")
