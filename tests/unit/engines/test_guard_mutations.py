@@ -1,8 +1,8 @@
 """
 Defects planted in good graphs: the guard must catch every one.
 
-A defect leaves the graph valid, so that nothing but the comparison of answers can find it. Defects of trees stand in
-`test_guard_tree_mutations.py`.
+A defect leaves the graph valid, so that nothing but the comparison of answers can find it. Those of trees stand in
+`tests/tree_defects.py`.
 """
 
 from __future__ import annotations

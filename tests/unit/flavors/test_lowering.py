@@ -378,6 +378,10 @@ class Own(StandardScaler):
             text(CountVectorizer(token_pattern=r"\w\w")), words, "token_pattern", id="token-pattern"
         ),
         pytest.param(
+            make_pipeline(PCA(2), KBinsDiscretizer(3, strategy="uniform"), LogisticRegression()), numbers,
+            "has edges, and stands behind 'linear'", id="edges-behind-sums",
+        ),
+        pytest.param(
             make_pipeline(SimpleImputer(missing_values=0), LogisticRegression()), numbers, "missing_values=0", id="zero"
         ),
         pytest.param(

@@ -14,7 +14,7 @@ from cloche.errors import NotLoweredError
 from cloche.flavors.sklearn.lowering.flow import Flow, plain_list
 from cloche.flavors.sklearn.lowering.head import Head
 from cloche.flavors.sklearn.lowering.linear import linear, two_of
-from cloche.flavors.sklearn.lowering.scalers import finite
+from cloche.flavors.sklearn.lowering.scalers import exact, finite
 from cloche.graph import Value
 from cloche.graph.operators.heads import Above, Argmax, Distances, Gaussian, Softmax
 from cloche.graph.operators.numeric import Binarize, Function
@@ -54,7 +54,7 @@ def _complement(step: ComplementNB, flow: Flow) -> Head:
 def _bernoulli(step: BernoulliNB, flow: Flow) -> Head:
     if step.binarize is not None:
         value = flow.any_numbers()
-        node = value.node if value.kind == "sparse" else finite(flow).node
+        node = value.node if value.kind == "sparse" else exact(step, flow).node
         flow = flow.to(Binarize(of=(node,), threshold=float(step.binarize)))
     negative = np.log(1 - np.exp(step.feature_log_prob_))
     start = step.class_log_prior_ + negative.sum(axis=1)

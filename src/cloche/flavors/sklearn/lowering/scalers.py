@@ -40,8 +40,9 @@ from cloche.errors import NotLoweredError
 from cloche.flavors.sklearn.lowering.flow import Flow, joined, plain
 from cloche.graph import Value
 from cloche.graph.operators import columns as cols
+from cloche.graph.operators import inputs
 from cloche.graph.operators import numeric as num
-from cloche.graph.operators.encode import Expand
+from cloche.graph.operators.encode import Encode, Expand
 from cloche.graph.operators.heads import Linear
 
 MAX_POLYNOMIAL = 20_000
@@ -62,6 +63,31 @@ def _has_no_gap(flow: Flow, value: Value) -> bool:
         parts = [flow.builder.value(one) for one in op.of]
         return all(part.kind == "sparse" or _has_no_gap(flow, part) for part in parts)
     return False
+
+
+#: Operators that give scikit-learn's own bits; sums and curves may differ in the last.
+_EXACT = (
+    *(inputs.Numbers, inputs.Objects, Encode, Expand),
+    *(cols.Check, cols.Concat, cols.Dense, cols.Fill, cols.FillObjects, cols.Missing, cols.Select),
+    *(num.Bin, num.Binarize, num.Polynomial, num.Scale),
+)
+
+
+def exact(step: Any, flow: Flow) -> Value:
+    """
+    The columns as `finite` gives them, for a step that jumps: no step before it may differ from its own in a bit.
+
+    Raises:
+        NotLoweredError: one may; a value that should lie on an edge would fall to its other side.
+    """
+    value = finite(flow)
+    pending = [value.node]
+    while pending:
+        op = flow.builder.node(flow.builder.value(pending.pop()))
+        if not isinstance(op, _EXACT) and not (isinstance(op, num.Quantile) and not op.normal):
+            raise NotLoweredError(f"{type(step).__name__} has edges, and stands behind '{op.__struct_config__.tag}'")
+        pending.extend(op.of)
+    return value
 
 
 # -- missing ------------------------------------------------------------------------------------
@@ -158,7 +184,7 @@ def _normalizer(step: Normalizer, flow: Flow) -> Flow:
 
 
 def _binarizer(step: Binarizer, flow: Flow) -> Flow:
-    return flow.to(num.Binarize(of=(finite(flow).node,), threshold=float(step.threshold)))
+    return flow.to(num.Binarize(of=(exact(step, flow).node,), threshold=float(step.threshold)))
 
 
 def _power(step: PowerTransformer, flow: Flow) -> Flow:
@@ -183,7 +209,7 @@ def _quantile(step: QuantileTransformer, flow: Flow) -> Flow:
 
 def _bins(step: KBinsDiscretizer, flow: Flow) -> Flow:
     edges = tuple(flow.builder.floats(one[1:-1]) for one in step.bin_edges_)
-    binned = flow.to(num.Bin(of=(finite(flow).node,), edges_arrays=edges))
+    binned = flow.to(num.Bin(of=(exact(step, flow).node,), edges_arrays=edges))
     if step.encode == "ordinal":
         return binned
     widths = tuple(int(count) for count in step.n_bins_)
