@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import click
 
@@ -21,9 +21,16 @@ from cloche import config, errors
 from cloche.cli import cli
 from cloche.cli.statuses import EXIT_STATUS
 from cloche.contract.problems import CODES, MAX_PROBLEMS, MAX_SUGGESTIONS, MAX_VALUE_CHARS
+from cloche.engines.guard import MAX_ROWS
+from cloche.graph import FORMAT, GRAPH, WEIGHTS
+from cloche.graph.model import MAX_NODES
+from cloche.graph.operator import Operator
+from cloche.graph.operators.numeric import FUNCTIONS
+from cloche.graph.table import AnyOperator
 from cloche.metrics import BUCKETS, families
 from cloche.metrics.slot import MAX_SERIES, OTHER
 from cloche.protocols.answer_table import ANSWERS, RESERVED, TaskAnswer
+from cloche.saving.twinning import MAX_REFERENCE_ROWS
 from cloche.web.limits import LIMITS, NEVER, Limit
 from cloche.web.problems import INTERNAL, STATUS
 
@@ -319,6 +326,87 @@ def _limit_row(one: Limit) -> str:
     return f"| {one.name} | {one.meaning} | {setting} | {default} | {answer} | {message} |"
 
 
+def twin() -> str:
+    """The format of the exact twin, its operators from their own docstrings."""
+    operators = sorted(get_args(AnyOperator), key=lambda one: one.__struct_config__.tag)
+    rows = "\n".join(_operator_row(one) for one in operators)
+    functions = ", ".join(f"`{name}`" for name in FUNCTIONS)
+    return f"""# The exact twin: `{FORMAT}`
+
+Normative. Where a fitted model can be written down as a small graph of known operators, the artifact holds that
+graph, and it answers: without scikit-learn, pandas or pickle, and without running any code of the file. Its answers
+are the model's own: labels equal, numbers within the tolerance of the manifest. What is lowered, and what is not:
+[estimators](estimators.md). Why it is built this way: [ADR 9](../adr/0009-the-twin-adds-in-one-order.md).
+
+| file | what |
+|---|---|
+| `{GRAPH}` | the graph, JSON |
+| `{WEIGHTS}` | its arrays by name: float64, int64, int32, uint32 or uint8 |
+
+## `{GRAPH}`
+
+| key | what |
+|---|---|
+| `schema` | `"{FORMAT}"`; another value is a refusal |
+| `inputs` | the fields that are read: `name`, and for pandas categories `levels`: any other value counts as missing |
+| `nodes` | operators in order: `op`, `of` (the places of the nodes it reads, all before it), and its parameters |
+| `answers` | `task`; the nodes of `prediction`, `probabilities`, `score`; `classes`, where a prediction is a place |
+
+A value is `numbers` (float64, NaN where missing), `objects` (text, numbers or booleans as they came, nothing where
+missing) or `sparse` (float64, mostly zero), each of a fixed number of columns. Numbers in JSON are shortest
+round-trip; `null` is NaN. A parameter that ends in `_array` or `_arrays` names arrays of the other file. Parameters
+that are left out have their defaults.
+
+## Operators
+
+k is the number of columns read, m of those given. A function is one of {functions}.
+
+| operator | reads | parameters | what it gives |
+|---|---|---|---|
+{rows}
+
+The arrays of `trees` are described in [trees in the twin](twin-trees.md). A column of `encode` has `levels`; a level
+becomes its place, or the number at its place in `values_array`; `missing` and `unknown` are what a missing value and
+any other become; what is listed in `rejects` refuses the row.
+
+## Evaluation
+
+- float64 throughout; `float32` rounds where the model does. Sums over columns, rows of coefficients, votes and trees
+  run from first to last.
+- A row's answer does not depend on its batch: it has the same bits alone and among others. Up to eight rows go one by
+  one through plain Python, more through numpy, and each operator gives the same bits both ways.
+- Ties are scikit-learn's: the first of the largest, *above* zero for a decision.
+- Where the model's own library refuses a row (a missing or infinite number it does not take, an unknown level) so
+  does the twin.
+
+## Before it is used
+
+Both files are listed in the manifest with their digests. Then: at most {MAX_NODES:,} nodes; no unknown operator or
+parameter; every node reads earlier nodes of a kind it takes; every array is there, of its type and shape, finite
+where it has to be, ascending, free of zeros or inside its limits where the operator says so; no array that nobody
+reads; indices inside; answers of the right width, classes of the right number. What fails is a `TamperedModelError`.
+Then the golden rows.
+
+## The guard
+
+A twin is written only where it gives what the model gives, asked in a fresh process: on up to {MAX_REFERENCE_ROWS:,}
+training rows, on the golden rows, and on up to {MAX_ROWS} boundary rows: the numbers at which the graph bends
+(splits, edges of bins, quantiles), mapped back to the field, with their neighbours in float64 and float32; missing
+values, the ends of the ranges, each level, an unknown one, empty text, 2^24 + 1, 2^53 + 1; one field at a time and
+several. Rows that the model refuses have to be refused. The manifest's `twin` says what was compared (`rows`,
+`boundary_rows`, `worst`, the largest difference by 1 + its size), or why there is no twin (`refused`). Random
+pipelines are compared by the thousand by `python bench/parity.py --count 1000`.
+"""
+
+
+def _operator_row(op: type[Operator]) -> str:
+    text = " ".join((inspect.getdoc(op) or "").split()).replace("|", "\\|")
+    parameters = ", ".join(f"`{name}`" for name in op.__struct_fields__ if name != "of") or "none"
+    least, most = op.arity
+    reads = "fields" if most == 0 else " or ".join(op.takes) + ("" if most == 1 else f", {least} or more")
+    return f"| `{op.__struct_config__.tag}` | {reads} | {parameters} | {text} |"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "answers.md": answers,
     "commands.md": commands,
@@ -329,6 +417,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "python.md": python,
     "metrics.md": metrics,
     "settings.md": settings,
+    "twin.md": twin,
 }
 
 

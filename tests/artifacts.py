@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 import sklearn
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.pipeline import Pipeline
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cloche.artifact import CONTRACT, golden
 from cloche.contract.model import Contract, Field, Output
 from cloche.flavors import get_flavor
+from cloche.graph import GRAPH, WEIGHTS, weights
 from cloche.integrity import file_entries
 from cloche.manifest import MANIFEST, SIGNATURE, Environment, Manifest
 from cloche.records import FrameColumn, FrameSpec, Outputs
@@ -64,6 +66,26 @@ def write(directory: Path, model: Any = None, *, version: str = sklearn.__versio
         environment=Environment("3.11.0", "linux", {"scikit-learn": version}),
     )  # fmt: skip
     (directory / MANIFEST).write_bytes(manifest.to_json())
+    return seal(directory)
+
+
+@cache
+def linear() -> Any:
+    """A scaler and a logistic regression on the same two columns: a model that has a twin."""
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    labels = np.where(rows[:, 0] > 0, "big", "small")
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(pd.DataFrame(rows, columns=list(COLUMNS)), labels)
+
+
+def write_twin(directory: Path, *, version: str = sklearn.__version__) -> Path:
+    """The artifact of `linear()` with its twin, which answers."""
+    write(directory, linear(), version=version)
+    manifest = Manifest.from_json((directory / MANIFEST).read_bytes())
+    graph = get_flavor("sklearn").lower(linear(), manifest.frame, contract())
+    (directory / GRAPH).parent.mkdir()
+    (directory / GRAPH).write_bytes(graph.graph.to_json())
+    (directory / WEIGHTS).write_bytes(weights.to_bytes(graph.weights.to_dict()))
+    edit_manifest(directory, lambda document: document.update(engines=["twin", "native"]))
     return seal(directory)
 
 

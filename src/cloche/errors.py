@@ -10,7 +10,7 @@ came. Only the edges translate: `web/problems.py` to an HTTP status, `cli/` to a
     ├── StoreError                      the store cannot do it                (exit 4)
     ├── ServerUnreachableError          a client met nobody                   (exit 4)
     ├── RefusedError                    understood, and not done              (exit 1)
-    │   ├── SaveRefusedError · BreakingContractError · RouteRaceError
+    │   ├── SaveRefusedError · NotLoweredError · BreakingContractError · RouteRaceError
     │   ├── MissingExtraError
     │   └── ArtifactError               an artifact that will not be opened
     ├── RequestError                    the caller's request is wrong         (HTTP 4xx)
@@ -100,6 +100,10 @@ class SaveRefusedError(RefusedError):
     """The model cannot be frozen as it is; the message holds the recipe."""
 
 
+class NotLoweredError(RefusedError):
+    """The model has no exact twin; the message names the step and why. It stays with its own library."""
+
+
 class BreakingContractError(RefusedError):
     """The new version would break callers of the contract; `breaks` lists how."""
 
@@ -166,6 +170,10 @@ class UntrustedTypeError(ArtifactError):
 
 class TamperedModelError(ArtifactError):
     """The model's content breaks a rule of its own type (a tree that points outside itself)."""
+
+
+class EngineMissingError(ArtifactError):
+    """The artifact holds no such engine; the message says why, where that was recorded when it was saved."""
 
 
 class EnvironmentMismatchError(ArtifactError):

@@ -53,6 +53,20 @@ class Training(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     embeds_training_rows: str | None = None
 
 
+class TwinRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    What became of the exact twin when the model was saved.
+
+    `refused` says why there is none. Else `rows` reference and `boundary_rows` were compared with the model's own
+    answers, and `worst` is the largest |Δ| / (1 + |y|): within the tolerance, or there would be no twin.
+    """
+
+    refused: str | None = None
+    rows: int = 0
+    boundary_rows: int = 0
+    worst: float = 0.0
+
+
 class Environment(msgspec.Struct, frozen=True):
     """What the model was saved with: Python, platform, and the distributions that were imported."""
 
@@ -81,6 +95,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metrics: tuple[Metric, ...] = ()
     lineage: dict[str, Any] = {}
     description: str | None = None
+    twin: TwinRecord | None = None
     schema: str = FORMAT
 
     def to_json(self) -> bytes:

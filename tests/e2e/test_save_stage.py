@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from cloche.artifact import open_artifact
 from cloche.demo.train import fit
 from cloche.errors import SaveRefusedError
+from cloche.integrity import files_below
 from cloche.manifest import MANIFEST, Manifest
 from cloche.saving import SaveRequest, preview, recontract, rehearsal, stage
 from cloche.trust import TrustPolicy
@@ -50,7 +51,7 @@ def saved(penguins, tmp_path_factory):
 def test_the_artifact_opens_and_answers(saved, penguins):
     opened = open_artifact(saved.directory, TRUST)
     assert opened.contract == saved.contract
-    assert {path.name for path in saved.directory.iterdir()} == {*saved.manifest.files, MANIFEST}
+    assert set(files_below(saved.directory)) == {*saved.manifest.files, MANIFEST}
     assert {"contract.json", "golden.jsonl", "reference.json", "README.md"} < set(saved.manifest.files)
     assert Manifest.from_json((saved.directory / MANIFEST).read_bytes()) == saved.manifest
 

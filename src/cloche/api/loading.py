@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from cloche.api.workplace import workplace
-from cloche.artifact import open_artifact
+from cloche.artifact import EngineChoice, open_artifact
 from cloche.serving import Model
 
 
-def load(reference: str, *, store: str | None = None) -> Model:
+def load(reference: str, *, engine: EngineChoice = "auto", store: str | None = None) -> Model:
     """
     Open `NAME` (its live version), `NAME@VERSION` or `NAME@ROUTE` in this process.
+
+    *engine* is `"auto"` (the exact twin where the version has one, else the model's own library), `"twin"` or
+    `"native"`; `Model.engine` says which one answers.
 
     Every check of the load order runs: signature, files, archive limits, types, content, environment, golden rows.
 
@@ -21,4 +24,4 @@ def load(reference: str, *, store: str | None = None) -> Model:
     here = workplace(store)
     found = here.registry.resolve(reference)
     directory = here.registry.fetch(found.version, here.settings.cache)
-    return Model(open_artifact(directory, here.trust), found.name, found.version.version)
+    return Model(open_artifact(directory, here.trust, engine=engine), found.name, found.version.version)

@@ -11,7 +11,7 @@ from cloche.contract.compare import compare
 from cloche.contract.describe import describe
 from cloche.errors import ArtifactError, BreakingContractError
 from cloche.registry import RouteEvent, VersionRecord
-from cloche.saving import Staged
+from cloche.saving import Staged, told
 
 
 def publish(here: Workplace, staged: Staged, *, promote: bool, new_contract: bool = False) -> Version:
@@ -44,6 +44,7 @@ def summary(here: Workplace, record: VersionRecord, staged: Staged) -> Version:
         live=live,
         rules=tuple(describe(staged.contract)),
         notes=staged.notes,
+        engine=told(staged.manifest),
         named_store=here.given,
     )
 

@@ -35,6 +35,7 @@ def save(
     description: str | None = None,
     golden: str = "synthetic",
     log_inputs: LogInputs | None = None,
+    engine: str = "auto",
     promote: bool = False,
     new_contract: bool = False,
     store: str | None = None,
@@ -66,6 +67,8 @@ def save(
         golden: `"synthetic"` rows drawn from the profile, or `"rows"`: real training rows.
         log_inputs: What the prediction log keeps of the inputs: `"keep"` their values, `"summary"` only which bin of
             the reference each lies in, `"none"` nothing. Without it as the predecessor's, else `"keep"`.
+        engine: `"auto"`: the exact twin answers where there is one, else the model's own library. `"twin"`: refuse to
+            save without. `"native"`: no twin.
         promote: Make the new version live at once.
         new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
             nothing, whatever the new version breaks.
@@ -94,6 +97,7 @@ def save(
         description=description,
         golden=golden,
         log_inputs=_checked(log_inputs),
+        engine=engine,
     )
     version = _save(here, model, name, request, promote=promote, new_contract=new_contract)
     if not quiet and not _in_notebook():

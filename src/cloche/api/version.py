@@ -26,6 +26,7 @@ class Version:
     live: bool
     rules: tuple[FieldRule, ...] = ()
     notes: tuple[str, ...] = ()
+    engine: str = "native"  # which engine answers, and why
     named_store: str | None = None  # where it was named in the call: the next command names it too
 
     @property
@@ -47,6 +48,7 @@ class Version:
         kinds = max((len(rule.role) for rule in self.rules), default=0)
         yield from (f"  {rule.name:<{width}}  {rule.role:<{kinds}}  {rule.rule}" for rule in self.rules)
         yield from (f"  note: {note}" for note in self.notes)
+        yield f"engine: {self.engine}"
         yield f"stored in {self.store}"
         yield f"next: {self.next_command}"
 
@@ -64,5 +66,5 @@ class Version:
             f"<p><b>{escape(self.name)}</b> version {self.version} (contract {self.contract}, {state})<br>"
             f"stored in <code>{escape(self.store)}</code></p>"
             f"<table><thead><tr><th>field</th><th>role</th><th>rule</th></tr></thead><tbody>{rows}</tbody></table>"
-            f"<ul>{notes}</ul><p>next: <code>{escape(self.next_command)}</code></p>"
+            f"<ul>{notes}</ul><p>engine: {escape(self.engine)}</p><p>next: <code>{escape(self.next_command)}</code></p>"
         )

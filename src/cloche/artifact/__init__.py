@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.artifact.load import CONTRACT, OpenArtifact, open_artifact, read_contract
+from cloche.artifact.load import CONTRACT, EngineChoice, OpenArtifact, open_artifact, read_contract
 from cloche.artifact.signature import check_signature, sign
 
-__all__ = ["CONTRACT", "OpenArtifact", "check_signature", "open_artifact", "read_contract", "sign"]
+__all__ = ["CONTRACT", "EngineChoice", "OpenArtifact", "check_signature", "open_artifact", "read_contract", "sign"]

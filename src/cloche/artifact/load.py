@@ -3,6 +3,9 @@ Opening an artifact: verify, then parse, then build. No step relies on what a la
 
 signature → file list and digests → archive limits → manifest version → allow-list of types → content
 checks → environment → golden rows. Every refusal is an `ArtifactError` of its own class.
+
+Where the artifact holds an exact twin, that answers: its graph and arrays are checked, and neither the model's
+library nor the model file is touched.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,8 +24,10 @@ from cloche.artifact.signature import check_signature
 from cloche.contract.compiled import CompiledContract, compile_contract
 from cloche.contract.model import Contract
 from cloche.engines import Engine, NativeEngine
+from cloche.engines.twin import TwinEngine
 from cloche.errors import (
     ArtifactError,
+    EngineMissingError,
     EnvironmentMismatchError,
     GoldenRowsError,
     ManifestError,
@@ -31,12 +36,16 @@ from cloche.errors import (
     UntrustedTypeError,
 )
 from cloche.flavors import Flavor, get_flavor
+from cloche.graph import GRAPH, WEIGHTS
+from cloche.graph.weights import open_graph
 from cloche.integrity.archive import check_archive
 from cloche.manifest import MANIFEST, SIGNATURE, Manifest, identity
 from cloche.trust import TrustPolicy
 
 CONTRACT = "contract.json"
 REFERENCE = "reference.json"
+EngineChoice = Literal["auto", "twin", "native"]
+_ENGINES = ("twin", "native")
 _BESIDES = frozenset({MANIFEST, SIGNATURE})
 _ARCHIVES = (".skops", ".npz", ".keras", ".zip")
 _MAX_MANIFEST = 16 << 20
@@ -76,33 +85,61 @@ class _Verified:
     files: Mapping[str, bytes]
 
 
-def open_artifact(directory: Path, trust: TrustPolicy) -> OpenArtifact:
+def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice = "auto") -> OpenArtifact:
     """
     Verify and open the artifact in *directory*; nothing of it runs.
 
+    *engine* is "twin" or "native", or "auto": the first that the manifest lists. Golden rows check the one
+    that answers.
+
     Raises:
         ArtifactError: it will not be opened; the class says why.
+        EngineMissingError: it has no such engine.
     """
     verified = _verify(directory, trust)
     manifest = Manifest.from_json(verified.manifest)
     contract = _parse_contract(verified.files)
-    flavor = get_flavor(manifest.flavor)
-    changed = other_versions(manifest, flavor)
     rows = golden.parse(verified.files.get(golden.GOLDEN, b""))
-    native = _load(flavor, directory, manifest, trust, verified, changed)
-    engine = NativeEngine(flavor, native, manifest.frame, contract.output)
     compiled = compile_contract(contract)
-    _check_golden(compiled, engine, rows, manifest, changed)
+    changed: tuple[str, ...] = ()
+    answers: Engine
+    if _chosen(manifest, engine) == "twin":
+        answers = _open_twin(verified, contract)
+    else:
+        flavor = get_flavor(manifest.flavor)
+        changed = other_versions(manifest, flavor)
+        native = _load(flavor, directory, manifest, trust, verified, changed)
+        answers = NativeEngine(flavor, native, manifest.frame, contract.output)
+    _check_golden(compiled, answers, rows, manifest, changed)
     return OpenArtifact(
         directory,
         identity(verified.manifest),
         manifest,
         contract,
         compiled,
-        engine,
+        answers,
         changed,
         verified.files.get(REFERENCE),
     )
+
+
+def _chosen(manifest: Manifest, engine: EngineChoice) -> str:
+    """The engine that answers; engines of later cloches are passed over."""
+    known = [one for one in manifest.engines if one in _ENGINES]
+    if engine == "auto" and known:
+        return known[0]
+    if engine not in known:
+        why = None if manifest.twin is None or engine != "twin" else manifest.twin.refused
+        told = f": {why}" if why else f"; it has {', '.join(manifest.engines)}"
+        raise EngineMissingError(f"{manifest.name}: no engine '{engine}' in this artifact{told}")
+    return engine
+
+
+def _open_twin(verified: _Verified, contract: Contract) -> TwinEngine:
+    for name in (GRAPH, WEIGHTS):
+        if name not in verified.files:
+            raise MissingFileError(f"{name}: the manifest lists the engine 'twin', and no such file")
+    return TwinEngine(open_graph(verified.files[GRAPH], verified.files[WEIGHTS]), contract.output)
 
 
 def read_contract(directory: Path) -> Contract:

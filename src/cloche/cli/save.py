@@ -57,6 +57,13 @@ _CONTEXT = click.option(
     type=click.Choice(get_args(LogInputs)),
     help="What the log keeps of inputs: values, bins, nothing [default: as before, else keep].",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "twin", "native"]),
+    default="auto",
+    show_default=True,
+    help="What answers: the exact twin where there is one, the twin or no save, the model's own library.",
+)
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")
 @store_option
@@ -77,6 +84,7 @@ def save(
     seed: int | None,
     description: str | None,
     log_inputs: LogInputs | None,
+    engine: str,
     promote: bool,
     new_contract: bool,
     store: str | None,
@@ -104,6 +112,7 @@ def save(
         seed=seed,
         description=description,
         log_inputs=log_inputs,
+        engine=engine,
         promote=promote,
         new_contract=new_contract,
         store=store,

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cloche.contract.model import Output
-from cloche.records import ModelFacts, Outputs
+from cloche.contract.model import Contract, Output
+from cloche.errors import NotLoweredError
+from cloche.graph import ValidGraph
+from cloche.records import FrameSpec, ModelFacts, Outputs
 from cloche.trust import DEFAULT, TrustPolicy
 
 
@@ -70,6 +72,15 @@ class Flavor(ABC):
         Raises:
             WrongFormatError, ArchiveLimitError, UntrustedTypeError, TamperedModelError
         """
+
+    def lower(self, native: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
+        """
+        The exact twin of *native*, which is shown *frame* and answers under *contract*.
+
+        Raises:
+            NotLoweredError: a step's arithmetic is not known here; the message names it.
+        """
+        raise NotLoweredError(f"flavor '{self.name}' has no twin")
 
     @abstractmethod
     def predict(self, native: Any, frame: Any, output: Output) -> Outputs:

@@ -5,5 +5,6 @@ from __future__ import annotations
 from cloche.saving.request import Inspection, SaveRequest, Staged
 from cloche.saving.restage import recontract
 from cloche.saving.stage import preview, stage
+from cloche.saving.twinning import told
 
-__all__ = ["Inspection", "SaveRequest", "Staged", "preview", "recontract", "stage"]
+__all__ = ["Inspection", "SaveRequest", "Staged", "preview", "recontract", "stage", "told"]

@@ -85,12 +85,12 @@ def golden(
 
 def answer(rehearsal: Rehearsal, compiled: CompiledContract, rows: Sequence[dict[str, Any]]) -> Answered:
     """What the model answers in the fresh process; rows that the contract or the model refuses are left out."""
-    allowed, said = _allowed(compiled, rows)
+    taken, said = _allowed(compiled, rows)
     outputs = Outputs([])
     kept: list[int] = []
     complaints: list[str] = []
-    for start in range(0, len(allowed), _CHUNK):
-        part = allowed[start : start + _CHUNK]
+    for start in range(0, len(taken), _CHUNK):
+        part = taken[start : start + _CHUNK]
         answers, places = _answer(rehearsal, compiled, [rows[place] for place in part], complaints)
         outputs = _joined(outputs, answers)
         kept += [part[place] for place in places]
@@ -110,6 +110,11 @@ def _real(contract: Contract, table: Table, drawn: list[dict[str, Any]]) -> list
         {**row, **{name: drawn[number % len(drawn)].get(name) for name in hidden if name in row}}
         for number, row in enumerate(rows)
     ]
+
+
+def allowed(compiled: CompiledContract, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """The places of the rows that the contract takes."""
+    return _allowed(compiled, rows)[0]
 
 
 def _allowed(compiled: CompiledContract, rows: Sequence[dict[str, Any]]) -> tuple[list[int], str | None]:

@@ -19,7 +19,8 @@ class SaveRequest:
     The arguments of `cloche.save` that say what to freeze; tables in any container that `tables.read` takes.
 
     `overrides` are rules by field (`{"age": {"minimum": 0}}`); `classes` labels for the model's classes, in their order
-    or by class; `golden` is `"synthetic"` or `"rows"`; `log_inputs` None: as the predecessor's.
+    or by class; `golden` is `"synthetic"` or `"rows"`; `log_inputs` None: as the predecessor's; `engine` is `"auto"`,
+    `"twin"` or `"native"`.
     """
 
     inputs: Any = None
@@ -36,6 +37,7 @@ class SaveRequest:
     description: str | None = None
     golden: str = "synthetic"
     log_inputs: LogInputs | None = None
+    engine: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from cloche.saving.environment import environment
 from cloche.saving.material import Material
 from cloche.saving.measuring import Measured
 from cloche.saving.request import SaveRequest
+from cloche.saving.twinning import Twinned
 
 CONTRACT = "contract.json"
 GOLDEN = "golden.jsonl"
@@ -44,6 +45,7 @@ class Draft:
     contract: Contract
     fingerprint: tuple[str | None, dict[str, str]]
     created_by: str
+    twinned: Twinned
 
 
 def write(
@@ -105,6 +107,8 @@ def _manifest(draft: Draft, metrics: tuple[Metric, ...]) -> Manifest:
         files={},
         environment=environment(tuple(draft.flavor.packages)),
         options=dict(draft.options),
+        engines=draft.twinned.engines,
+        twin=draft.twinned.record,
         training=_training(draft),
         metrics=metrics,
         description=draft.request.description,

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import sklearn
 
-from cloche.contract.model import Output
+from cloche.contract.model import Contract, Output
 from cloche.flavors.base import Flavor
-from cloche.flavors.sklearn import foreign, predict, storage
+from cloche.flavors.sklearn import foreign, lowering, predict, storage
 from cloche.flavors.sklearn.facts import facts_of
 from cloche.flavors.sklearn.recipes import refuse_unfit
-from cloche.records import ModelFacts, Outputs
+from cloche.graph import ValidGraph
+from cloche.records import FrameSpec, ModelFacts, Outputs
 from cloche.trust import DEFAULT, TrustPolicy
 
 
@@ -51,6 +52,10 @@ class SklearnFlavor(Flavor):
     def open_file(self, path: Path, trust: TrustPolicy) -> Any:
         """Open a `.skops` file that skops wrote; see `foreign.open_file`."""
         return foreign.open_file(path, trust)
+
+    def lower(self, native: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
+        """The exact twin of *native*; see `lowering.lower`."""
+        return lowering.lower(native, frame, contract)
 
     def predict(self, native: Any, frame: Any, output: Output) -> Outputs:
         """What *native* answers for *frame*."""

@@ -1,0 +1,82 @@
+"""How an operator is evaluated: one row at a time in plain Python, or whole columns in numpy, with the same bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cloche.graph.shapes import Shape, Weights
+
+Array = np.ndarray[Any, Any]
+#: Makes the function of an operator: `(op, weights, shapes of its inputs)`; it takes the values of the inputs.
+Factory = Callable[[Any, Weights, tuple[Shape, ...]], Callable[..., Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluator:
+    """
+    The two ways of an operator. A row's numbers come out the same to the last bit in both, whatever stands beside it.
+
+    In a row numbers are a list of floats, objects a list, sparse columns a dict from column to number. In columns they
+    are a float64 array (n, k), k lists of n, and a list of n dicts.
+    """
+
+    row: Factory
+    columns: Factory
+
+
+def by_row(factory: Factory) -> Evaluator:
+    """The row function used for each row of a batch too: for sparse values, and what numpy has no order for."""
+
+    def columns(op: Any, weights: Weights, inputs: tuple[Shape, ...]) -> Callable[..., Any]:
+        one = factory(op, weights, inputs)
+        into_objects = [shape.kind == "objects" for shape in inputs]
+
+        def many(*values: Any) -> list[Any]:
+            rows = [rows_of(value) if objects else value for value, objects in zip(values, into_objects, strict=True)]
+            return [one(*row) for row in zip(*rows, strict=True)]
+
+        return many
+
+    return Evaluator(factory, columns)
+
+
+def rows_of(objects: list[list[Any]]) -> list[list[Any]]:
+    """k lists of n values as n lists of k."""
+    return [list(row) for row in zip(*objects, strict=True)]
+
+
+def exp(x: float) -> float:
+    """e to the *x*; infinity where it is too large for a float64."""
+    return math.exp(x) if x < 709.0 else _large_exp(x)
+
+
+def _large_exp(x: float) -> float:
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
+def each(function: Callable[[float], float], array: Array) -> Array:
+    """*function* of every number: where numpy's own might round otherwise than `math` does."""
+    return np.array([function(x) for x in array.ravel().tolist()], dtype=np.float64).reshape(array.shape)
+
+
+def by_table(factory: Factory) -> Evaluator:
+    """The column function used for a single row too: a table of one row."""
+
+    def row(op: Any, weights: Weights, inputs: tuple[Shape, ...]) -> Callable[..., Any]:
+        many = factory(op, weights, inputs)
+
+        def one(*values: list[float]) -> list[float]:
+            found: list[float] = many(*(np.array([value], dtype=np.float64) for value in values))[0].tolist()
+            return found
+
+        return one
+
+    return Evaluator(row, factory)
