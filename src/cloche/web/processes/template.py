@@ -132,10 +132,10 @@ def _attempt(spec: TemplateSpec) -> bytes:
 
 
 def _fork_safe(directory: Path) -> bool:
-    """What the flavor says; where the manifest does not name one, opening the artifact will say why."""
+    """What the flavor says, whose library a twin does without; where neither is named, opening will say why."""
     try:
-        flavor = Manifest.from_json(read_plain(directory / MANIFEST, limit=_MAX_MANIFEST)).flavor
-        return get_flavor(flavor).fork_safe
+        manifest = Manifest.from_json(read_plain(directory / MANIFEST, limit=_MAX_MANIFEST))
+        return manifest.engines[:1] == ("twin",) or get_flavor(manifest.flavor).fork_safe
     except ClocheError:
         return True
 
