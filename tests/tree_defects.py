@@ -58,9 +58,11 @@ def _outputs(parts: Arrays) -> int:
 
 
 def less_for_less_or_equal(node: Trees, parts: Arrays) -> Any:
-    numbers = _numbers(parts)
-    parts["threshold"][numbers] = np.nextafter(parts["threshold"][numbers], -np.inf)
-    return (node, parts) if numbers.any() else None
+    """Rounded numbers meet only thresholds that are float32s themselves; extra trees have none."""
+    numbers, before = _numbers(parts), parts["threshold"]
+    met = numbers & (before.astype(np.float32) == before) if node.float32 else numbers
+    parts["threshold"] = np.where(numbers, np.nextafter(before, -np.inf), before)
+    return (node, parts) if met.any() else None
 
 
 def thresholds_a_step_up(node: Trees, parts: Arrays) -> Any:

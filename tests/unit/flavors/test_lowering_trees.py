@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import threadpoolctl
+from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -22,6 +23,7 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 import tree_defects
 import tree_models
@@ -205,6 +207,30 @@ def test_sparse_columns_of_words_are_written_out(model: Callable[[], Any]) -> No
     native = predict(pipeline, asked, contract.output)
     assert differences(native, engine.predict({"text": asked}, len(asked)), TOLERANCE) == []
     assert differences(native.rows(0, 3), engine.predict({"text": asked[:3]}, 3), TOLERANCE) == []
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0], ids=["dense", "sparse"])
+def test_an_isolation_forest_sends_missing_values_as_the_table_of_the_model_has_them(threshold: float) -> None:
+    table = frame(200, 4)[["age", "town"]]
+    encoded = ColumnTransformer(
+        [("town", OneHotEncoder(handle_unknown="ignore"), ["town"])],
+        remainder="passthrough",
+        sparse_threshold=threshold,
+    )
+    model = make_pipeline(encoded, IsolationForest(n_estimators=12, random_state=0)).fit(table)
+    assert model[0].sparse_output_ is bool(threshold)
+    fields = (
+        Field(name="age", type="number", nullable=True),
+        Field(name="town", type="category", nullable=True, levels=("Bern", "Chur", "Genf", "Zug")),
+    )
+    spec, contract = tables.frame_spec(tables.read(table)), contract_of(model, fields)
+    engine = TwinEngine(lower(model, spec, contract), contract.output)
+    asked: dict[str, list[Any]] = {
+        "age": [None, 3.0, 40.0, 88.0] * 10,
+        "town": ["Bern", "Chur", "Genf", "Zug", None] * 8,
+    }
+    native = predict(model, tables.to_frame(asked, spec, 40), contract.output)
+    assert differences(native, engine.predict(asked, 40), TOLERANCE) == []
 
 
 # -- what stays native ----------------------------------------------------------------------------

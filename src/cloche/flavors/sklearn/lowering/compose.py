@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
@@ -69,7 +70,7 @@ def _columns(step: ColumnTransformer, flow: Flow) -> Flow:
         if (isinstance(one, str) and one == "drop") or not places:
             continue
         parts.append(transformed(one, flow.pick(places)))
-    return joined(flow.builder, parts)
+    return replace(joined(flow.builder, parts), sparse=bool(step.sparse_output_))
 
 
 _COMPOSED: dict[type, Any] = {Pipeline: _pipeline, FeatureUnion: _union, ColumnTransformer: _columns}

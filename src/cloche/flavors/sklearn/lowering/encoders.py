@@ -10,6 +10,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from cloche.errors import NotLoweredError
 from cloche.flavors.sklearn.lowering.flow import Flow, joined, plain
+from cloche.flavors.sklearn.lowering.scalers import exact
+from cloche.graph import Value
 from cloche.graph.operators.encode import Encode, Expand, Levels
 from cloche.records import Marker
 
@@ -55,8 +57,14 @@ def _gap(category: Any) -> Marker | None:
     return "na" if type(category).__name__ == "NAType" else None
 
 
-def _one_hot(step: OneHotEncoder, flow: Flow) -> Flow:
+def shown(step: Any, flow: Flow) -> tuple[Value, tuple[Marker, ...]]:
+    """What an encoder is shown; numbers that were computed must be the model's own to the bit."""
     value, markers = flow.objects()
+    return exact(step, flow, value), markers
+
+
+def _one_hot(step: OneHotEncoder, flow: Flow) -> Flow:
+    value, markers = shown(step, flow)
     infrequent = step.handle_unknown in ("infrequent_if_exist", "warn")
     dropped = step._drop_idx_after_grouping
     columns = []
@@ -89,7 +97,7 @@ def _after_drop(code: int, drop: Any) -> float:
 
 
 def _ordinal(step: OrdinalEncoder, flow: Flow) -> Flow:
-    value, markers = flow.objects()
+    value, markers = shown(step, flow)
     rejects = step.handle_unknown == "error"
     unknown = None if rejects or np.isnan(step.unknown_value) else float(step.unknown_value)
     columns = []
@@ -111,7 +119,7 @@ def _target(step: TargetEncoder, flow: Flow) -> Flow:
     parts = []
     for place, categories in enumerate(step.categories_):
         picked = flow.pick([place])
-        value, markers = picked.objects()
+        value, markers = shown(step, picked)
         for number in range(count):
             encoding = step.encodings_[place * count + number]
             levels = levels_of(flow.builder, categories, encoding, markers[0], float(means[number]), rejects=False)

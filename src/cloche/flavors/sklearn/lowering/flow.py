@@ -46,13 +46,15 @@ class Flow:
     """
     The columns a step is shown: *fields*, or the node *value*.
 
-    `markers` say for each column of objects what stands where a value is missing.
+    `markers` say for each column of objects what stands where a value is missing. `sparse` is whether
+    scikit-learn's own table is a sparse matrix here, where the step before says so; the twin's may be another.
     """
 
     builder: Builder
     fields: tuple[Field, ...] = ()
     value: Value | None = None
     markers: tuple[Marker, ...] = ()
+    sparse: bool | None = None
 
     @property
     def width(self) -> int:

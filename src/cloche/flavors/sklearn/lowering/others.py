@@ -54,7 +54,7 @@ def _complement(step: ComplementNB, flow: Flow) -> Head:
 def _bernoulli(step: BernoulliNB, flow: Flow) -> Head:
     if step.binarize is not None:
         value = flow.any_numbers()
-        node = value.node if value.kind == "sparse" else exact(step, flow).node
+        node = value.node if value.kind == "sparse" else exact(step, flow, finite(flow)).node
         flow = flow.to(Binarize(of=(node,), threshold=float(step.binarize)))
     negative = np.log(1 - np.exp(step.feature_log_prob_))
     start = step.class_log_prior_ + negative.sum(axis=1)

@@ -35,6 +35,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from sklearn.utils import get_tags
 
 from cloche.errors import NotLoweredError
 from cloche.flavors.sklearn.lowering.flow import Flow, joined, plain
@@ -73,14 +74,13 @@ _EXACT = (
 )
 
 
-def exact(step: Any, flow: Flow) -> Value:
+def exact(step: Any, flow: Flow, value: Value) -> Value:
     """
-    The columns as `finite` gives them, for a step that jumps: no step before it may differ from its own in a bit.
+    *value*, which *step* with its edges is shown: no step before it may differ from its own in a bit.
 
     Raises:
         NotLoweredError: one may; a value that should lie on an edge would fall to its other side.
     """
-    value = finite(flow)
     pending = [value.node]
     while pending:
         op = flow.builder.node(flow.builder.value(pending.pop()))
@@ -184,7 +184,7 @@ def _normalizer(step: Normalizer, flow: Flow) -> Flow:
 
 
 def _binarizer(step: Binarizer, flow: Flow) -> Flow:
-    return flow.to(num.Binarize(of=(exact(step, flow).node,), threshold=float(step.threshold)))
+    return flow.to(num.Binarize(of=(exact(step, flow, finite(flow)).node,), threshold=float(step.threshold)))
 
 
 def _power(step: PowerTransformer, flow: Flow) -> Flow:
@@ -196,7 +196,7 @@ def _power(step: PowerTransformer, flow: Flow) -> Flow:
 
 def _quantile(step: QuantileTransformer, flow: Flow) -> Flow:
     op = num.Quantile(
-        of=(flow.numbers().node,),
+        of=(exact(step, flow, flow.numbers()).node,),  # it jumps where quantiles repeat
         quantiles_array=flow.builder.floats(step.quantiles_),
         references_array=flow.builder.floats(step.references_),
         normal=step.output_distribution == "normal",
@@ -209,7 +209,7 @@ def _quantile(step: QuantileTransformer, flow: Flow) -> Flow:
 
 def _bins(step: KBinsDiscretizer, flow: Flow) -> Flow:
     edges = tuple(flow.builder.floats(one[1:-1]) for one in step.bin_edges_)
-    binned = flow.to(num.Bin(of=(exact(step, flow).node,), edges_arrays=edges))
+    binned = flow.to(num.Bin(of=(exact(step, flow, finite(flow)).node,), edges_arrays=edges))
     if step.encode == "ordinal":
         return binned
     widths = tuple(int(count) for count in step.n_bins_)
@@ -266,6 +266,8 @@ def _projected(flow: Flow, components: Any, shift: Any) -> Flow:
 
 
 def _selector(step: Any, flow: Flow) -> Flow:
+    if flow.value is not None and flow.value.kind == "numbers":  # it looks at the columns that it drops, too
+        flow = flow.to(cols.Check(of=(flow.value.node,), missing=bool(get_tags(step).input_tags.allow_nan)))
     return flow.pick(step.get_support(indices=True).tolist())
 
 

@@ -131,7 +131,7 @@ def _isolation(step: Any, flow: Flow) -> Head:
     for place, (tree, features) in enumerate(members):
         depths = step._decision_path_lengths[place] + step._average_path_length_per_tree[place] - 1.0
         nodes.add_tree(tree.tree_, depths[:, None], None if whole else features)
-    if flow.any_numbers().kind == "sparse":
+    if flow.any_numbers().kind == "sparse" if flow.sparse is None else flow.sparse:
         nodes.flags = [np.zeros_like(flags) for flags in nodes.flags]  # NaN goes right there, whatever a node says
     scale = float(len(step.estimators_) * _average_path_length([step._max_samples])[0])
     if scale == 0:
