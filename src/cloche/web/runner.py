@@ -121,7 +121,7 @@ class _Server(uvicorn.Server):
 
 
 class Runner:
-    """One HTTP server on one socket, from accepting to drained."""
+    """One HTTP server on one socket, from accepting to drained; a *quiet* one does not say that it drains."""
 
     def __init__(
         self,
@@ -130,8 +130,11 @@ class Runner:
         config: ServerConfig,
         log_request: LogRequest,
         express: Express | None = None,
+        *,
+        quiet: bool = False,
     ) -> None:
         self._gate = gate
+        self._quiet = quiet
         self._config = config
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -202,7 +205,8 @@ class Runner:
     async def _leave(self) -> None:
         """`/ready` says 503 and every answer closes its connection, while new ones are still taken."""
         self._gate.phase = "leaving"
-        _log.info("draining: %d connections", len(self._server.server_state.connections))
+        if not self._quiet:
+            _log.info("draining: %d connections", len(self._server.server_state.connections))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), self._config.drain_delay_s)
 

@@ -51,7 +51,7 @@ async def managing(
         secure=config.tls_cert is not None,
     )
     own = replace(config, root_path="", client_ca=None, drain_delay_s=0.0, grace_s=min(config.grace_s, _GRACE_S))
-    runner = Runner(app, gate, own, write_access)
+    runner = Runner(app, gate, own, write_access, quiet=True)  # beside the data port, which tells
     ready = asyncio.Event()
     task = asyncio.create_task(runner.serve(listener, ready.set))
     waiting = asyncio.create_task(ready.wait())

@@ -77,6 +77,7 @@ class Agent:
             self._go_on_from(left)
             return
         known = self._memory.recall()
+        await self._first_keys(known)  # before the models: that nobody may call is told without waiting for them
         try:
             self._look_for_store()
             await self._load_wanted()
@@ -85,7 +86,6 @@ class Agent:
                 raise
             self._mark("start", exc)
             await self._load_known(known)
-        await self._first_keys(known)
         self.holding.open()
         self._tell_away()
         self._memory.keep(self.holding.state)
