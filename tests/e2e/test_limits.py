@@ -240,8 +240,21 @@ def test_rate_of_a_model(rates: tuple[str, ...]) -> None:
         assert answers(server.raw(predict()))[0][0] == 200
         message = is_the_answer(server.raw(predict()), BY_NAME["rate of a model"])
         assert message.startswith("model 'colours': at most 1/h on this host")
-        assert server.records[-1]["refused"] == "RateLimited"
+        assert server.records[-1]["refused"] == message
         assert answers(server.raw(b"GET /metadata HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0][0] == 200
+
+
+def test_a_key_of_another_model_uses_up_no_rate_of_this_one() -> None:
+    mine, other = (
+        Key(id=name, sha256="", scopes=("predict",), created="2026-01-01T00:00:00Z", models=(name,))
+        for name in ("colours", "else")
+    )
+    config = ServerConfig(port=0, keep_alive_s=0.3, model_rate=("colours=1/h",))
+    keys = {"mine": mine, "other": other}
+    with local_server(lambda: deployments(deployment()), config, keys.get) as server:
+        [(status, _)] = answers(server.raw(predict(ROW, b"X-API-Key: other")))
+        assert (status, server.records[-1]["refused"]) == (403, "the key lacks the scope 'predict' for model 'colours'")
+        assert answers(server.raw(predict(ROW, b"X-API-Key: mine")))[0][0] == 200
 
 
 def test_tls_handshake(tmp_path_factory: pytest.TempPathFactory) -> None:

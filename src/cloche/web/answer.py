@@ -62,9 +62,10 @@ def _name_of(exc: BaseException, otherwise: str) -> str:
 def of_error(exc: BaseException, request: Admitted | Refusal, facts: Facts | None = None) -> Answer:
     """The answer that *exc* stands for."""
     status, name = problems.status_of(exc)
-    content = problems.body(name, problems.message_of(exc), request.request_id, exc)
+    message = problems.message_of(exc)
+    content = problems.body(name, message, request.request_id, exc)
     headers = {"content-type": JSON, **dict(problems.extra_headers(exc))}
-    return Answer(status, content, headers, facts or Facts(error=name))
+    return Answer(status, content, headers, replace(facts or Facts(error=name), why=message))
 
 
 def head_of(

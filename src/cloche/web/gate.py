@@ -121,6 +121,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     contract: int | None = None
     rows: int | None = None
     error: str | None = None
+    why: str | None = None  #: what the caller was told, for the audit line of a late refusal
     bytes_in: int | None = None
     engine: str | None = None
 
@@ -225,7 +226,7 @@ class Gate:
         if isinstance(request, Refusal):
             error, key, why = error or request.error, request.key, request.message
         elif status in _LATE:
-            why = error
+            why = known.why or error
         record = {
             "request_id": request.request_id,
             "client_request_id": request.client_request_id,

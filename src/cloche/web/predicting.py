@@ -49,7 +49,7 @@ class Predicting:
         """Read, check, predict, shape."""
         asked, target = Asked.by(admitted), admitted.target
         meant = self._deployments.find(target.model, target.contract, target.version)  # before a long body comes
-        self._take(meant.name, time.monotonic())
+        self._count(admitted, meant)
         body = await read_body(receive, self._config.max_body_bytes, self._config.body_timeout_s)
         with self._deployments.use(target.model, target.contract, target.version) as deployment:
             call = Call(admitted, asked, deployment, self._deployments, self._config, len(body))
@@ -71,11 +71,16 @@ class Predicting:
         asked, target = Asked.by(admitted), admitted.target
         deployment = self._deployments.hold(target.model, target.contract, target.version)
         try:
-            self._take(deployment.name, time.monotonic())
+            self._count(admitted, deployment)
             return Call(admitted, asked, deployment, self._deployments, self._config, len(body)), deployment
         except BaseException:
             self._deployments.release(deployment)
             raise
+
+    def _count(self, admitted: Admitted, deployment: Deployment) -> None:
+        """Against the rate of the model; a key of another one, which is refused later, uses up none of it."""
+        if admitted.may_see(deployment.name):
+            self._take(deployment.name, time.monotonic())
 
     def end(self, deployment: Deployment) -> None:
         """What `begin` held is let go."""
