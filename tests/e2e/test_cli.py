@@ -36,6 +36,7 @@ ROW = json.dumps(
         pytest.param(["contract", "penguins", "--set", "bill.minimum=0"], 2, "bill", id="contract-set-unknown-field"),
         pytest.param(["contract", "penguins", "--set", "sex.nullable=false"], 1, "sex", id="contract-set-breaking"),
         pytest.param(["promote", "penguins", "7"], 3, "7", id="promote-no-such-version"),
+        pytest.param(["promote", "penguins", "1"], 0, "nothing to change; live: version 1", id="promote-what-is-live"),
         pytest.param(["rollback", "penguins"], 1, "penguins", id="rollback-nothing-to-undo"),
         pytest.param(["predict", "penguins", ROW], 0, "Adelie", id="predict"),
         pytest.param(["predict", "penguins", "{}"], 1, "island", id="predict-refused"),
@@ -84,9 +85,17 @@ def test_json_is_one_document(penguins_store: str, arguments: list[str]) -> None
 
 def test_an_error_is_json_too(penguins_store: str) -> None:
     done = cloche("predict", "penguins", "{}", "--json", store=penguins_store)
-    error = json.loads(done.stderr.strip().splitlines()[-1])
+    error = json.loads(done.stderr)
     assert error["error"] == "InvalidInput"
     assert error["problems"][0]["code"] == "missing_field"
+
+
+@pytest.mark.parametrize("arguments", [["keys", "create"], ["list", "--nonsense"], ["shwo", "penguins"]])
+def test_a_wrong_call_is_json_too(arguments: list[str]) -> None:
+    done = cloche(*arguments, "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stderr).keys() == {"error", "message"}
+    assert not done.stdout
 
 
 def test_every_command_names_its_store(penguins_store: str) -> None:
@@ -155,6 +164,17 @@ def test_contract_check_says_which_rows(penguins_store: str, tmp_path: Path) -> 
     replay = json.loads(done.stdout)["replay"]
     assert (replay["rows"], replay["refused"]) == (2, 1)
     assert replay["problems"][0]["row"] == 1
+
+
+def test_contract_check_tells_a_reason_once_however_many_rows_it_hits(penguins_store: str, tmp_path: Path) -> None:
+    table = tmp_path / "recent.csv"
+    head = "island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,sex\n"
+    table.write_text(head + "Dream,39.1,18.7,181,3750,male\n" + "Dreem,39.1,18.7,181,99000,NA\n" * 300)
+    done = cloche("contract", "check", "penguins", str(table), store=penguins_store)
+    assert done.stdout.splitlines() == [
+        "refused: 300 rows, first row 1: island: unknown level 'Dreem'; did you mean 'Dream'?",
+        "301 rows: 300 refused, 0 answered with a warning",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Abort:
         return 130
     except click.ClickException as exc:
-        exc.show()
+        if "--json" in args:
+            print_error(errors.UsageError(exc.format_message()), as_json=True)
+        else:
+            exc.show()
         return exc.exit_code
     except errors.ClocheError as exc:
         print_error(exc, as_json="--json" in args)

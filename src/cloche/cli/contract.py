@@ -16,8 +16,6 @@ from cloche.contract.model import LogInputs
 from cloche.contract.overrides import merge_assignments
 from cloche.errors import UsageError
 
-_SHOWN = 20
-
 
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="NAME[@VERSION] | check NAME TABLE")
@@ -101,9 +99,13 @@ def _check(here: Workplace, reference: str, table: Path, strict: bool, as_json: 
         )
     else:
         print_store(here.store.describe())
-        for problem in replay.problems[:_SHOWN]:
-            click.echo(f"refused: {problem.text()}")
-        for problem in replay.warnings[:_SHOWN]:
-            click.echo(f"warning: {problem.text()}")
+        for word, reasons in (("refused", replay.reasons), ("warning", replay.warning_reasons)):
+            for reason in reasons:
+                click.echo(f"{word}: {_rows(reason)}")
         click.echo(f"{replay.rows} rows: {replay.refused} refused, {replay.warned} answered with a warning")
     return 1 if replay.refused else 0
+
+
+def _rows(reason: contracts.Reason) -> str:
+    """`812 rows, first row 17: island: unknown level 'Dreem'`, or `row 17: …` of one alone."""
+    return reason.first.text() if reason.rows == 1 else f"{reason.rows} rows, first {reason.first.text()}"

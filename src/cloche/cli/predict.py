@@ -35,7 +35,8 @@ def predict(target: str, rows: str, key: str | None, model: str | None, store: s
         with Client(target, key=key, model=model) as client:
             prediction = client.predict(data)
     else:
-        print_store(workplace(store).store.describe())
+        if not as_json:
+            print_store(workplace(store).store.describe())
         prediction = load(target, store=store).predict(data)
     if as_json:
         print_json(prediction.to_dict())

@@ -43,10 +43,12 @@ def promote(
 ) -> int:  # fmt: skip
     """Make VERSION live; running servers follow in two seconds."""
     here = workplace(store)
+    record = here.registry.version(name, version)
+    before = here.registry.head(name)
     hosts = waiting.followers(here, name) if wait else []
     event = publishing.promote(here, name, version, why=reason, preflight=preflight)
-    goal = waiting.goal_of(event, here.registry.version(name, version).contract)
-    return _conclude(here, event, goal, hosts if wait else None, timeout_s, as_json)
+    goal = waiting.goal_of(event, record.contract)
+    return _conclude(here, before, event, goal, hosts if wait else None, timeout_s, as_json)
 
 
 @click.command()
@@ -65,10 +67,11 @@ def rollback(
 ) -> int:  # fmt: skip
     """Undo the last promote; running servers follow in two seconds."""
     here = workplace(store)
+    before = here.registry.history(name)
     hosts = waiting.followers(here, name) if wait else []
     event = publishing.rollback(here, name, to=to, contract=contract, why=reason, preflight=preflight)
     goal = waiting.goal_of(event, None if to is None else here.registry.version(name, to).contract)
-    return _conclude(here, event, goal, hosts if wait else None, timeout_s, as_json)
+    return _conclude(here, before[-1] if before else None, event, goal, hosts if wait else None, timeout_s, as_json)
 
 
 @click.command()
@@ -88,16 +91,24 @@ def history(name: str, store: str | None, as_json: bool) -> None:
 
 
 def _conclude(
-    here: Workplace, event: RouteEvent, goal: Goal, hosts: Sequence[AgentReport] | None, timeout_s: float, as_json: bool
+    here: Workplace,
+    before: RouteEvent | None,
+    event: RouteEvent,
+    goal: Goal,
+    hosts: Sequence[AgentReport] | None,
+    timeout_s: float,
+    as_json: bool,
 ) -> int:
-    """Print the event, and with *hosts* what became of it on each; the exit status."""
+    """Print the event, and with *hosts* what became of it on each; the exit status. *before* itself: no change."""
+    changed = event != before
     if not as_json:
         print_store(here.store.describe())
-        click.echo(f"{event.name}: {event.change}; live: {_live(event)}")
+        told = str(event.change) if changed else "nothing to change"
+        click.echo(f"{event.name}: {told}; live: {_live(event)}")
     outcomes = None if hosts is None else _wait(here, goal, hosts, timeout_s, as_json)
     if as_json:
         waited = {} if outcomes is None else {"hosts": outcomes}
-        print_json({"store": here.store.describe(), "event": event, **waited})
+        print_json({"store": here.store.describe(), "changed": changed, "event": event, **waited})
     return 0 if all(one.well for one in outcomes or ()) else 1
 
 
