@@ -8,6 +8,7 @@ anything; `# exits 1` at the end of a command is its exit status; only a ```text
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -20,7 +21,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -46,6 +47,8 @@ NOT_RUN = re.compile(r"(python3?(\.\d+)? -m )?pip install |git clone |make |cd c
 #: These start a server, which is awaited and runs until the page ends.
 SERVES = re.compile(r"(\w+=\S+ )*cloche serve ")
 READY_WITHIN_S = 60.0
+#: How ten pages begin, in an empty folder: it is run once, and every page begins with a copy of what it leaves.
+DEMO = "ONCE=1 cloche demo --store .cloche"
 
 #: Runs the page's Python blocks in one namespace; answers one JSON line a block.
 DRIVER = """
@@ -160,6 +163,7 @@ class Page:
 
     path: Path
     folder: Path
+    demo: Callable[[], Path] | None = None
     ports: tuple[int, int] = field(default_factory=free_ports)
     servers: list[Server] = field(default_factory=list)
     driver: subprocess.Popen[str] | None = None
@@ -190,6 +194,10 @@ class Page:
             where = f"{self.path.name}:{block.line}: {command.text}"
             if NOT_RUN.match(command.text):
                 check_extras(command.text)
+            elif command.text == DEMO and self.demo is not None:
+                assert command.expected is None
+                assert not list(self.folder.iterdir())
+                shutil.copytree(self.demo() / ".cloche", self.folder / ".cloche")
             elif SERVES.match(command.text):
                 self.serve(command)
             else:
@@ -269,12 +277,34 @@ def check_extras(command: str) -> None:
         assert set(named.split(",")) <= set(known), f"{command}: there are {sorted(known)}"
 
 
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """The folder in which `DEMO` ran, once for all the processes of this test run."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo"
+
+    def run() -> Path:
+        shared.mkdir(exist_ok=True)
+        with (shared / "lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            folder = shared / "page"
+            if not folder.exists():
+                trial = shared / "trial" / "page"
+                for one in (trial, trial.parent / "home"):
+                    one.mkdir(parents=True)
+                Page(Path("demo"), trial).run_command(Command(DEMO, None, 0), DEMO)
+                trial.rename(folder)
+        return folder
+
+    return run
+
+
 @pytest.fixture
-def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, tmp_path: Path, demo: Callable[[], Path]) -> Iterator[Page]:
     folder = tmp_path / "page"
     folder.mkdir()
     (tmp_path / "home").mkdir()
-    running = Page(request.param, folder)
+    running = Page(request.param, folder, demo)
     yield running
     running.close()
 
