@@ -56,6 +56,7 @@ MAKE: dict[str, Callable[[Any], Any]] = {
     "CCA": lambda c: c(n_components=1),
     "ClassifierChain": lambda c: c(LogisticRegression()),
     "ColumnTransformer": lambda c: c([("scale", StandardScaler(), [0, 1]), ("keep", "passthrough", [2])]),
+    "FeatureHasher": lambda c: c(n_features=64),  # by default a million columns
     "FeatureUnion": lambda c: c([("pca", PCA(2)), ("scale", MinMaxScaler())]),
     "FixedThresholdClassifier": lambda c: c(LogisticRegression()),
     "FrozenEstimator": lambda c: c(Ridge().fit(_positive(), _numbers(_positive()))),

@@ -11,7 +11,21 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import cloche
+import warm
 from cloche.demo import train
+
+
+def _save(fitted: train.Fitted, store: str) -> None:
+    with warm.saves():
+        cloche.save(
+            fitted.model,
+            "penguins",
+            inputs=fitted.inputs,
+            targets=fitted.targets,
+            test=fitted.test,
+            store=store,
+            quiet=True,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -19,34 +33,24 @@ def penguins_store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store that holds penguins@1; nobody may write to it."""
     store = str(tmp_path_factory.mktemp("penguins") / "store")
     fitted = train.fit()
-    cloche.save(
-        fitted.model,
-        "penguins",
-        inputs=fitted.inputs,
-        targets=fitted.targets,
-        test=fitted.test,
-        store=store,
-        quiet=True,
-    )
+    _save(fitted, store)
     return store
 
 
-@pytest.fixture
-def penguins_store_2(penguins_store: str, tmp_path: Path) -> str:
-    """A store of the test's own that holds penguins@1 (live) and penguins@2."""
-    store = tmp_path / "store"
+@pytest.fixture(scope="session")
+def _penguins_2(penguins_store: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store that holds penguins@1 (live) and penguins@2; nobody may write to it."""
+    store = tmp_path_factory.mktemp("penguins") / "store"
     shutil.copytree(penguins_store, store)
     fitted = train.fit(forest=True)
-    cloche.save(
-        fitted.model,
-        "penguins",
-        inputs=fitted.inputs,
-        targets=fitted.targets,
-        test=fitted.test,
-        store=str(store),
-        quiet=True,
-    )
+    _save(fitted, str(store))
     return str(store)
+
+
+@pytest.fixture
+def penguins_store_2(_penguins_2: str, tmp_path: Path) -> str:
+    """The same, of the test's own."""
+    return str(shutil.copytree(_penguins_2, tmp_path / "store"))
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +60,10 @@ def _lines(tmp_path_factory: pytest.TempPathFactory) -> str:
     draws = np.random.default_rng(0)
     table = pd.DataFrame({"a": draws.normal(size=300), "b": draws.normal(size=300)})
     labels = np.where(table.a + table.b > 0, "yes", "no")
-    for strength in (1.0, 0.1):
-        model = LogisticRegression(C=strength).fit(table, labels)
-        cloche.save(model, "lines", inputs=table, targets=labels, store=place, quiet=True)
+    with warm.saves():
+        for strength in (1.0, 0.1):
+            model = LogisticRegression(C=strength).fit(table, labels)
+            cloche.save(model, "lines", inputs=table, targets=labels, store=place, quiet=True)
     return place
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from servers import cloche
+from servers import cloche as as_a_process
+from servers import cloche_here as cloche
 
 ROW = json.dumps(
     {
@@ -58,7 +59,8 @@ ROW = json.dumps(
     ],
 )
 def test_commands(penguins_store: str, arguments: list[str], status: int, said: str) -> None:
-    done = cloche(*arguments, store=penguins_store)
+    run = as_a_process if arguments[0] == "serve" else cloche
+    done = run(*arguments, store=penguins_store)
     assert done.returncode == status, done.stderr + done.stdout
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -96,6 +98,12 @@ def test_a_wrong_call_is_json_too(arguments: list[str]) -> None:
     assert done.returncode == 2
     assert json.loads(done.stderr).keys() == {"error", "message"}
     assert not done.stdout
+
+
+def test_as_a_process_the_same(penguins_store: str) -> None:
+    for arguments in (["list", "--json"], ["show", "pengiuns"]):
+        done, here = as_a_process(*arguments, store=penguins_store), cloche(*arguments, store=penguins_store)
+        assert (done.returncode, done.stdout, done.stderr) == (here.returncode, here.stdout, here.stderr)
 
 
 def test_every_command_names_its_store(penguins_store: str) -> None:

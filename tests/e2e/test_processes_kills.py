@@ -18,7 +18,7 @@ from servers import cloche as command
 pytestmark = pytest.mark.e2e
 ROW = {"a": 1.0, "b": 2.0}
 #: How often each kind of process is killed: 200 times in CI, 20 on a developer's machine.
-KILLS = {"engine": 100, "worker": 60, "template": 20, "agent": 20} if os.environ.get("CI") else {
+KILLS = {"engine": 130, "worker": 34, "template": 18, "agent": 18} if os.environ.get("CI") else {
     "engine": 8, "worker": 6, "template": 3, "agent": 3
 }  # fmt: skip
 
@@ -26,10 +26,12 @@ KILLS = {"engine": 100, "worker": 60, "template": 20, "agent": 20} if os.environ
 def whole(server: Server, workers: int) -> bool:
     """Whether every process is there, and has been of use."""
     supervisor = server.process.pid
-    found, run = by_role(supervisor), run_folder(supervisor)
+    run = run_folder(supervisor)
+    if len(list(run.glob("slots/*.json"))) != workers:  # looking at every process costs those that come back
+        return False
+    found = by_role(supervisor)
     return (
         (len(found["agent"]), len(found["worker"]), len(found["engine"])) == (1, workers, workers)
-        and len(list(run.glob("slots/*.json"))) == workers
         and len(list(run.glob("*.ready"))) == len(found["template"]) > 0
     )
 
@@ -41,7 +43,7 @@ def test_kills_under_load_fail_nothing_but_what_was_in_flight(lines_store: str) 
     draws.shuffle(order)
     fatal: list[Span] = []  # those that may cost a request: what answers it died
     with serving(["lines"], store=lines_store, flags=["--workers", "2"]) as server:
-        with load(server.url, ROW, clients=6) as clients:
+        with load(server.url, ROW, clients=6, pause_s=0.03) as clients:  # a busy core would only slow the restarts
             for kind in order:
                 eventually(lambda: whole(server, 2), f"every process is back before a {kind} is killed")
                 victim = draws.choice(of_role(server.process.pid, kind))
@@ -58,21 +60,6 @@ def test_kills_under_load_fail_nothing_but_what_was_in_flight(lines_store: str) 
         assert httpx.post(f"{server.url}/predict", json=ROW).status_code == 200
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == 0
-
-
-@pytest.mark.parametrize("kind", ["agent", "template"])
-def test_who_answers_no_request_costs_none(lines_store: str, kind: str) -> None:
-    with serving(["lines"], store=lines_store) as server, load(server.url, ROW, clients=2) as clients:
-        victim = of_role(server.process.pid, kind)[0]
-        kill(victim)
-        eventually(lambda: whole_but_engines(server, kind, victim), f"another {kind} is there")
-    assert [client.failures for client in clients] == [[], []]
-    assert all(client.answered for client in clients)
-
-
-def whole_but_engines(server: Server, kind: str, gone: int) -> bool:
-    found = of_role(server.process.pid, kind)
-    return bool(found) and gone not in found
 
 
 def test_a_hung_worker_is_replaced(lines_store: str) -> None:
@@ -107,18 +94,25 @@ def test_nobody_outlives_the_supervisor(lines_store: str) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_promotions_under_load_fail_no_request(lines_store_2: str) -> None:
-    flags = ["--workers", "2"]
-    with serving(["lines"], store=lines_store_2, flags=flags) as server, load(server.url, ROW, clients=6) as clients:
-        for arguments, version in ((["promote", "lines", "2"], "2"), (["rollback", "lines"], "1")) * 2:
-            assert command(*arguments, store=lines_store_2).returncode == 0
-            eventually(lambda: all(client.versions[-1:] == [version] for client in clients), f"version {version}")  # noqa: B023
+def test_promotions_under_load_fail_no_request_and_keep_the_previous_version_warm(lines_store_2: str) -> None:
+    with (
+        serving(["lines"], store=lines_store_2, flags=["--workers", "2"]) as server,
+        load(server.url, ROW, clients=4, pause_s=0.01) as clients,
+    ):
+
+        def switched(version: str, *words: str) -> None:
+            assert command(*words, "--no-preflight", store=lines_store_2).returncode == 0
+            eventually(lambda: all(client.versions[-1:] == [version] for client in clients), f"version {version}")
+
+        switched("2", "promote", "lines", "2")
+        found = httpx.get(f"{server.url}/metadata").json()
+        assert (found["model_version"], found["serving"]["warm"]) == ("2", [1])
+        old = httpx.post(f"{server.url}/models/lines/versions/1/predict", json=ROW)
+        assert old.json()["model_version"] == "1"
+        eventually(lambda: len(of_role(server.process.pid, "engine")) == 4, "two versions in each worker")
+        assert len(of_role(server.process.pid, "template")) == 2
+        switched("1", "rollback", "lines")
+        switched("2", "promote", "lines", "2")
+        switched("1", "rollback", "lines")
     assert [failure.what for client in clients for failure in client.failures] == []
     assert all(client.versions == ["1", "2", "1", "2", "1"] for client in clients), [c.versions for c in clients]
-
-
-def test_the_previous_version_stays_warm(lines_store_2: str) -> None:
-    with serving(["lines"], store=lines_store_2) as server:
-        command("promote", "lines", "2", store=lines_store_2)
-        eventually(lambda: len(of_role(server.process.pid, "engine")) == 2, "the previous version stays warm")
-        assert len(of_role(server.process.pid, "template")) == 2

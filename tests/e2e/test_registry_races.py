@@ -14,7 +14,7 @@ from cloche.registry import Registry
 from cloche.store import Store
 
 TESTS = Path(__file__).parent.parent
-WORKER = TESTS / "e2e" / "registry_worker.py"
+WORKER = TESTS / "registry_worker.py"
 PROCESSES, OPERATIONS = 4, 12
 
 pytestmark = pytest.mark.e2e

@@ -24,7 +24,7 @@ from servers import cloche, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 
-EXAMPLES = 25
+EXAMPLES = 25 if os.environ.get("CI") else 8
 
 
 @pytest.fixture(scope="module", autouse=True)
