@@ -310,6 +310,7 @@ def page(request: pytest.FixtureRequest, tmp_path: Path, demo: Callable[[], Path
 
 
 @pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)), indirect=True)
 def test_the_page_does_what_it_says(page: Page) -> None:

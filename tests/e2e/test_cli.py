@@ -46,21 +46,12 @@ ROW = json.dumps(
         pytest.param(["keys", "list"], 0, "", id="keys"),
         pytest.param(["keys", "revoke", "nobody"], 3, "nobody", id="keys-revoke-unknown"),
         pytest.param(["keys", "create", "--scope", "predict", "--expires", "soon"], 2, "soon", id="keys-bad-age"),
-        pytest.param(["serve", "walrus", "--port", "0"], 3, "walrus", id="serve-unknown-name"),
-        pytest.param(["serve", "--port", "0"], 2, "--all", id="serve-nothing"),
-        pytest.param(
-            ["serve", "penguins", "--host", "0.0.0.0", "--port", "0"],
-            1,
-            "cloche keys create",
-            id="serve-open-without-key",
-        ),
         pytest.param(["shwo", "penguins"], 2, "did you mean 'show'?", id="a-near-command"),
         pytest.param(["nonsense"], 2, "nonsense", id="no-such-command"),
     ],
 )
 def test_commands(penguins_store: str, arguments: list[str], status: int, said: str) -> None:
-    run = as_a_process if arguments[0] == "serve" else cloche
-    done = run(*arguments, store=penguins_store)
+    done = cloche(*arguments, store=penguins_store)
     assert done.returncode == status, done.stderr + done.stdout
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -15,10 +15,11 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 import cloche
+import warm
 from cloche.errors import BreakingContractError
 from cloche.registry.reports import AgentReport, CallerReport, ModelReport, ReportWriter, rfc3339
 from cloche.store import Store
-from servers import cloche as command
+from servers import cloche_here as command
 
 OLD = pd.DataFrame({"x": [float(n) for n in range(120)]})
 NEW = OLD.rename(columns={"x": "width"})
@@ -28,11 +29,12 @@ NEW = OLD.rename(columns={"x": "width"})
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """`line`: version 1 under contract 1 takes `x`, version 2 under contract 2 takes `width`."""
     where = str(tmp_path_factory.mktemp("numbers") / "store")
-    cloche.save(LinearRegression().fit(OLD, OLD["x"]), "line", inputs=OLD, store=where, quiet=True)
-    model = LinearRegression().fit(NEW, NEW["width"] * 2)
-    with pytest.raises(BreakingContractError, match="publish it under contract 2"):
-        cloche.save(model, "line", inputs=NEW, store=where, quiet=True)
-    made = cloche.save(model, "line", inputs=NEW, store=where, quiet=True, new_contract=True)
+    with warm.saves():
+        cloche.save(LinearRegression().fit(OLD, OLD["x"]), "line", inputs=OLD, store=where, quiet=True)
+        model = LinearRegression().fit(NEW, NEW["width"] * 2)
+        with pytest.raises(BreakingContractError, match="publish it under contract 2"):
+            cloche.save(model, "line", inputs=NEW, store=where, quiet=True)
+        made = cloche.save(model, "line", inputs=NEW, store=where, quiet=True, new_contract=True)
     assert (made.version, made.contract, made.live) == (2, 2, True)
     return where
 

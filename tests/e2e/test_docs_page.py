@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import cloche as library
+import warm
 from conftest import needs
 from servers import Server, cloche, serving
 
@@ -260,8 +261,8 @@ def test_with_keys_the_page_asks_for_one_and_keeps_it_in_memory(browser, penguin
 
 
 @pytest.fixture(scope="module")
-def hostile_store(penguins_store: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A store whose second model has an attack in every text."""
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose models have an attack in every text."""
     store = tmp_path_factory.mktemp("hostile") / "store"
     random = np.random.default_rng(0)
     inputs = pd.DataFrame(
@@ -273,17 +274,17 @@ def hostile_store(penguins_store: str, tmp_path_factory: pytest.TempPathFactory)
     targets = np.where(inputs["plain"] > 0, ATTACK, "harmless")
     columns = make_column_transformer(("passthrough", ["plain"]), (OneHotEncoder(), [f"name {ATTACK}"]))
     model = make_pipeline(columns, LogisticRegression()).fit(inputs, targets)
-    for name in ("first", "second"):
-        library.save(model, name, inputs=inputs, targets=targets, store=str(store), quiet=True)
-    return str(store)
+    with warm.saves():
+        for name in ("first", "second"):
+            library.save(model, name, inputs=inputs, targets=targets, store=str(store), quiet=True)
+    with serving(["first", "second"], store=store) as running:
+        yield running
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_several_models_and_hostile_texts(browser, hostile_store, width):
-    with (
-        serving(["first", "second"], store=hostile_store) as running,
-        visit(browser, f"{running.url}/docs", width=width) as seen,
-    ):
+def test_several_models_and_hostile_texts(browser, hostile, width):
+    running = hostile
+    with visit(browser, f"{running.url}/docs", width=width) as seen:
         page = seen.page
         page.select_option("#picker", "second")
         page.wait_for_url("**/docs?model=second")

@@ -34,7 +34,9 @@ def ask(server: Server, key: str | None) -> tuple[int, dict[str, Any]]:
 
 def page(server: Server, path: str, **headers: str) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(f"{server.url}{path}", headers=headers), timeout=10) as found:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{server.url}{path}", headers=headers), timeout=10
+        ) as found:
             return int(found.status)
     except urllib.error.HTTPError as exc:
         return exc.code

@@ -40,6 +40,7 @@ def _megabytes(folder: Path) -> int:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif("CI" not in os.environ, reason="installs everything afresh: minutes; runs in CI")
 def test_first_answer_in_two_commands(tmp_path: Path) -> None:

@@ -30,12 +30,12 @@ def whole(server: Server, workers: int) -> bool:
     if len(list(run.glob("slots/*.json"))) != workers:  # looking at every process costs those that come back
         return False
     found = by_role(supervisor)
-    return (
-        (len(found["agent"]), len(found["worker"]), len(found["engine"])) == (1, workers, workers)
-        and len(list(run.glob("*.ready"))) == len(found["template"]) > 0
-    )
+    return (len(found["agent"]), len(found["worker"]), len(found["engine"])) == (1, workers, workers) and len(
+        list(run.glob("*.ready"))
+    ) == len(found["template"]) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_kills_under_load_fail_nothing_but_what_was_in_flight(lines_store: str) -> None:
     draws = random.Random(20261121)
@@ -93,6 +93,7 @@ def test_nobody_outlives_the_supervisor(lines_store: str) -> None:
         eventually(lambda: not any(map(alive, known)), "everybody is gone")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_promotions_under_load_fail_no_request_and_keep_the_previous_version_warm(lines_store_2: str) -> None:
     with (

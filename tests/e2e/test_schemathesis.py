@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import cloche as library
+import warm
 from conftest import needs
 from servers import cloche, serving
 
@@ -58,16 +59,17 @@ def mixed_store(tmp_path_factory: pytest.TempPathFactory) -> str:
         "customer": [f"customer {number}" for number in range(rows)],
         "asked": pd.Timestamp("2026-01-01", tz="Europe/Paris") + pd.to_timedelta(np.arange(rows), unit="h"),
     }
-    library.save(
-        model,
-        "mixed",
-        inputs=inputs.assign(**extra),
-        targets=targets,
-        keys=["customer"],
-        context=["asked"],
-        store=str(store),
-        quiet=True,
-    )
+    with warm.saves():
+        library.save(
+            model,
+            "mixed",
+            inputs=inputs.assign(**extra),
+            targets=targets,
+            keys=["customer"],
+            context=["asked"],
+            store=str(store),
+            quiet=True,
+        )
     return str(store)
 
 

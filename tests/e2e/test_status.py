@@ -15,7 +15,7 @@ from cloche.registry import Registry, reports
 from cloche.registry.reports import AgentReport, ModelReport, ReportWriter
 from cloche.store import Store
 from handmade import artifact, contract
-from servers import cloche
+from servers import cloche_here as cloche
 from templates import Templates, agent_process, eventually, run_folder
 
 pytestmark = pytest.mark.e2e
