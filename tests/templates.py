@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloche.config import ServerConfig
+from cloche.config import LogConfig, ServerConfig
 from cloche.trust import TrustPolicy
 from cloche.web.processes import runtime
 from cloche.web.processes.folder import RunFolder
@@ -63,7 +63,8 @@ def run_folder(folder: Path, store: Path, *references: str, **given: Any) -> Run
     run = RunFolder.create(None)
     config = ServerConfig(**{"workers": 1, "auth": "none", "log_format": "text", **given.pop("config", {})})
     details: dict[str, Any] = {
-        "pid": 1, "url": "http://127.0.0.1:8000", "management_url": None, "config": config, "store": store.as_uri(),
+        "pid": 1, "url": "http://127.0.0.1:8000", "management_url": None, "config": config,
+        "log": LogConfig(), "spool": str(folder / "spool"), "store": store.as_uri(),
         "store_shown": str(store), "references": references, "everything": False, "trust": TrustPolicy(),
         "cache": str(folder / "cache"), "keys": None, "cwd": str(folder), "exit_statuses": {},
     }  # fmt: skip

@@ -30,12 +30,11 @@ from cloche.registry import Registry
 from cloche.serving.deployment import Deployment
 from cloche.serving.deployments import Deployments
 from cloche.serving.engine_child import ChildEngine
-from cloche.serving.lane import Lane
 from cloche.store import Store
 from cloche.trust import TrustPolicy
 from local_server import local_server
 from servers import serving
-from simulators import FakeEngine, deployments
+from simulators import FakeEngine, deployment, deployments
 
 NAMES = sorted({*CLASSIFIERS, *REGRESSORS})
 if not os.environ.get("CI"):
@@ -96,8 +95,7 @@ def _opened(registry: Registry, name: str, cache: Path) -> Deployment:
         call = pipes.read(io.BytesIO(pipes.message_bytes({"columns": columns, "n": n})))
         return Outputs.from_dict(pipes.read(io.BytesIO(pipes.message_bytes(child.answer(call)))))
 
-    lane = Lane(FakeEngine(answer), name=name, queue_rows=1000)
-    return Deployment(name, record, opened.compiled, opened.manifest, lane)
+    return deployment(FakeEngine(answer), name=name, contract=opened.contract, queue_rows=1000)
 
 
 @pytest.mark.slow
