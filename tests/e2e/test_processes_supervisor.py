@@ -89,6 +89,15 @@ def test_a_start_that_fails_is_one_line(
     assert not done.stdout
 
 
+def test_in_json(lines_store: str) -> None:
+    refused = command("serve", "walrus", "--port", "0", "--json", store=lines_store)
+    assert (refused.returncode, json.loads(refused.stderr)["error"]) == (3, "ModelNotFound")
+    with serving(["lines"], store=lines_store, flags=["--json", "--log-format", "json"]) as server:
+        told, _ = json.JSONDecoder().raw_decode(server.said(), server.said().index("{\n"))
+        assert (told["url"], told["serving"], told["keys_required"]) == (server.url, ["lines@1"], False)
+        assert told["predict"] == [f"{server.url}/predict"]
+
+
 def test_an_artifact_that_is_refused_ends_the_start(lines_store: str, tmp_path: Path) -> None:
     (tmp_path / "cloche").mkdir()
     (tmp_path / "cloche" / "config.toml").write_text("[trust]\nrequire_signature = true\n")

@@ -80,6 +80,7 @@ def serve(  # noqa: RET503  (the last call never returns)
     config: ServerConfig,
     log: LogConfig,
     exit_statuses: Mapping[str, int],
+    as_json: bool = False,
 ) -> int:
     """
     Serve until SIGTERM or Ctrl-C; returns the exit status.
@@ -101,6 +102,7 @@ def serve(  # noqa: RET503  (the last call never returns)
             everything=everything,
             log=_own_log(replace(here, settings=replace(here.settings, log=log))) if log.enabled else None,
             traces=traces_of(here.settings.traces),
+            ready=(lambda facts: print(facts.json(), flush=True)) if as_json else None,
         )
     launch.launch(
         launch.Launch(
@@ -116,6 +118,7 @@ def serve(  # noqa: RET503  (the last call never returns)
             keys=here.settings.keys,
             cwd=Path.cwd(),
             exit_statuses=exit_statuses,
+            as_json=as_json,
             runtime_directory=os.environ.get("XDG_RUNTIME_DIR"),
         )
     )

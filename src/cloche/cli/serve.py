@@ -8,7 +8,7 @@ import click
 
 from cloche.api import hosting
 from cloche.api.workplace import workplace
-from cloche.cli.output import store_option
+from cloche.cli.output import json_option, store_option
 from cloche.cli.statuses import exit_statuses
 from cloche.logs import configure
 
@@ -81,12 +81,19 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
 )
 @click.option("--sample", type=click.FloatRange(0.0, 1.0), help="Share of the requests that are recorded [default: 1].")
 @store_option
+@json_option
 def serve(
-    references: tuple[str, ...], everything: bool, store: str | None, forwarded_allow: tuple[str, ...], **flags: object
+    references: tuple[str, ...],
+    everything: bool,
+    store: str | None,
+    as_json: bool,
+    forwarded_allow: tuple[str, ...],
+    **flags: object,
 ) -> int:
     """Serve models over HTTP, with a docs page and OpenAPI.
 
-    Stops cleanly on SIGTERM or Ctrl-C: answers what is in flight, then exits with 0.
+    Stops cleanly on SIGTERM or Ctrl-C: answers what is in flight, then exits with 0. With --json the addresses are
+    one JSON document, printed once it answers.
     """
     here = workplace(store)
     logged = {name: flags.pop(key) for key, name in _LOG_FLAGS.items()}
@@ -97,4 +104,12 @@ def serve(
     config = replace(here.settings.server, **given)  # type: ignore[arg-type]
     configure(config.log_format)
     log = replace(here.settings.log, **{name: value for name, value in logged.items() if value is not None})  # type: ignore[arg-type]
-    return hosting.serve(here, references, everything=everything, config=config, log=log, exit_statuses=exit_statuses())
+    return hosting.serve(
+        here,
+        references,
+        everything=everything,
+        config=config,
+        log=log,
+        exit_statuses=exit_statuses(),
+        as_json=as_json,
+    )

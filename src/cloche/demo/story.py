@@ -38,8 +38,12 @@ _GOOD = {
 }
 
 
-def tell(*, once: bool, port: int, store: str | None) -> int:
-    """Tell the story; with *once* end when it is told, else keep serving until Ctrl-C. Returns the exit status."""
+def tell(*, once: bool, port: int, store: str | None, tell_urls: Callable[[dict[str, str]], None] | None = None) -> int:
+    """
+    Tell the story; with *once* end when it is told, else keep serving until Ctrl-C. Returns the exit status.
+
+    What there is to look at in the end is handed to *tell_urls* too.
+    """
     with ExitStack() as stack:
         if store is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloche-demo-"))
@@ -52,7 +56,9 @@ def tell(*, once: bool, port: int, store: str | None) -> int:
         client = stack.enter_context(Client(url))
         _call(client, url)
         _renew(train, first, client, store)
-        _urls(url, store)
+        places = _urls(url, store)
+        if tell_urls is not None:
+            tell_urls(places)
         if not once:
             _until_interrupted(server)
     _say("done")
@@ -120,10 +126,11 @@ def _await(client: Client, version: Version) -> None:
     _show(f"{version.reference} answers after {time.monotonic() - started:.1f} s; {calls} calls, none failed")
 
 
-def _urls(url: str, store: str) -> None:
+def _urls(url: str, store: str) -> dict[str, str]:
     _say("9. Look around")
     places = {"docs and try-it form": f"{url}/docs", "predict": f"{url}/predict", "OpenAPI": f"{url}/openapi.json"}
     _show("\n".join(f"{what:<22}{where}" for what, where in (places | {"store": store}).items()))
+    return {"url": url, "docs": places["docs and try-it form"], "predict": places["predict"], "store": store}
 
 
 @contextmanager

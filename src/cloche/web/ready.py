@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 
@@ -22,6 +23,19 @@ class Ready:
         lines += [f"predict  {self.url}{path}" for path in self._paths()]
         lines += [f"keys     {'needed' if self.keys_required else 'none are asked for'}"]
         return "\n".join([*lines, *([f"manage   {self.login}"] if self.login else [])])
+
+    def json(self) -> str:
+        """The same as one JSON document, for scripts (`--json`)."""
+        document = {
+            "store": self.store,
+            "serving": self.models,
+            "url": self.url,
+            "docs": f"{self.url}/docs",
+            "predict": [f"{self.url}{path}" for path in self._paths()],
+            "keys_required": self.keys_required,
+            "manage": self.login,
+        }
+        return json.dumps(document, indent=2)
 
     def _paths(self) -> list[str]:
         if len(self.models) == 1:

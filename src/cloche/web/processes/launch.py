@@ -47,6 +47,7 @@ class Launch:
     keys: str | None
     cwd: Path
     exit_statuses: Mapping[str, int]
+    as_json: bool
     runtime_directory: str | None
 
 
@@ -99,4 +100,5 @@ def _server_file(wanted: Launch, config: ServerConfig, data: socket.socket, mana
         keys=wanted.keys,
         cwd=str(wanted.cwd),
         exit_statuses=dict(wanted.exit_statuses),
+        as_json=wanted.as_json,
     )

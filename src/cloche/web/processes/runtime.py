@@ -49,6 +49,7 @@ class ServerFile(msgspec.Struct, frozen=True, kw_only=True):
     keys: str | None
     cwd: str
     exit_statuses: dict[str, int]
+    as_json: bool = False  #: what is printed at the start is JSON
 
 
 class TemplateSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -160,7 +161,8 @@ class Supervisor:
             failure = self._hopeless()
         if failure is None:
             return
-        sys.stderr.write(f"cloche: {failure['message']}\n")
+        told = {"error": failure["error"].removesuffix("Error"), "message": failure["message"]}
+        sys.stderr.write((json.dumps(told) if self._server["as_json"] else f"cloche: {failure['message']}") + "\n")
         sys.stderr.flush()
         self._status = self._server["exit_statuses"].get(failure["error"], 1)
 
@@ -182,7 +184,7 @@ class Supervisor:
         keys = self._config["auth"] == "keys"
         labels, login = _labels(read_json(self._run.state)), self._login()
         ready = Ready(self._server["url"], labels, self._server["store_shown"], keys, login)
-        print(ready.text(), flush=True)  # noqa: T201  (where a terminal user looks for the address)
+        print(ready.json() if self._server["as_json"] else ready.text(), flush=True)  # noqa: T201  (where a terminal user looks for the address)
 
     def _login(self) -> str | None:
         """The address that signs a browser in, where it is a new one."""
