@@ -14,7 +14,7 @@ _LIMIT_OF_TYPE = 1e15
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """A field's rule in words, such as `number 13.1…59.6, null allowed`."""
+    """A field's rule in words, such as `number, seen 13.1…59.6, null allowed`: what was seen is no limit."""
 
     name: str
     role: Role
@@ -55,7 +55,7 @@ def _type(field: Field) -> str:
     if field.training_range is None or field.private:
         return name
     low, high = field.training_range
-    return f"{name} {short(low)}…{short(high)}"
+    return f"{name}, seen {short(low)}…{short(high)}"
 
 
 def _levels(field: Field) -> str:

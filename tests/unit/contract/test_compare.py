@@ -236,11 +236,13 @@ def test_assignments_of_one_field_are_merged() -> None:
 # -- in words -----------------------------------------------------------------------------------
 
 WORDS = [
-    pytest.param(but(AGE, training_range=(13.1, 59.6)), "number 13.1…59.6, null allowed", id="number"),
+    pytest.param(but(AGE, training_range=(13.1, 59.6)), "number, seen 13.1…59.6, null allowed", id="number"),
     pytest.param(
         but(AGE, minimum=0, units="kg", training_range=None), "number in kg, at least 0, null allowed", id="bound"
     ),
-    pytest.param(but(AGE, maximum=3.4028234663852886e38), "number 1…9, null allowed", id="float32-is-of-no-interest"),
+    pytest.param(
+        but(AGE, maximum=3.4028234663852886e38), "number, seen 1…9, null allowed", id="float32-is-of-no-interest"
+    ),
     pytest.param(ISLAND, "one of 'a', 'b', never null", id="levels"),
     pytest.param(but(ISLAND, policy=WARN), "one of 'a', 'b' (others: warning), never null", id="soft-levels"),
     pytest.param(but(ISLAND, private=True), "one of 2 levels, never null, private", id="private-levels"),
