@@ -147,7 +147,7 @@ class Server:
         Raises:
             ServingError: it is none.
         """
-        known = {key: value for key, value in answer.items() if key in Prediction.__dataclass_fields__}
+        known = {key: value for key, value in answer.items() if key in Prediction.__struct_fields__}
         if "prediction" not in known:
             raise errors.ServingError(f"{self.where}: an answer without 'prediction'; is this a cloche server?")
         known["warnings"] = msgspec.convert(answer.get("warnings", []), list[Problem])

@@ -121,9 +121,9 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     contract: int | None = None
     rows: int | None = None
     error: str | None = None
-    why: str | None = None  #: what the caller was told, for the audit line of a late refusal
     bytes_in: int | None = None
     engine: str | None = None
+    why: str | None = None  #: what the caller was told, for the audit line of a late refusal
 
 
 class Gate:
