@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-ROLES = ("agent", "template", "worker")
+ROLES = ("agent", "monitor", "template", "worker")
 
 
 def children(pid: int) -> list[int]:

@@ -85,6 +85,10 @@ class SpoolError(StoreError):
     """The folder in which records wait for the store cannot be used."""
 
 
+class LogRaceError(StoreError):
+    """Somebody else committed to a table of the log first; opened again, it may be tried again."""
+
+
 class DamagedSegmentError(StoreError):
     """A segment of the prediction log is not what its writer sealed."""
 

@@ -33,6 +33,8 @@ COMMANDS: dict[str, str] = {
     "inspect": "cloche.cli.save:inspect",
     "keys": "cloche.cli.keys:keys",
     "list": "cloche.cli.versions:list_models",
+    "log": "cloche.cli.log:log",
+    "monitor": "cloche.cli.monitor:monitor",
     "predict": "cloche.cli.predict:predict",
     "promote": "cloche.cli.routes:promote",
     "restore": "cloche.cli.backup:restore",

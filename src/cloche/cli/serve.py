@@ -66,6 +66,11 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
 )
 @click.option("--grace", type=float, metavar="SECONDS", help="After SIGTERM, wait this long for answers in flight.")
 @click.option(
+    "--monitor/--no-monitor",
+    default=None,
+    help="Fold the prediction log here, or leave that to `cloche monitor` elsewhere [default: here].",
+)
+@click.option(
     "--log-format", type=click.Choice(("auto", "json", "text")), help="[default: auto: text on a terminal, else JSON]."
 )
 @click.option("--log/--no-log", "kept", default=None, help="Keep the prediction log [default: yes].")

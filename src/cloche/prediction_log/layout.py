@@ -11,10 +11,12 @@ LANDING = f"{LOG}/landing"
 #: Names of models begin with a letter or a digit, so that these are none.
 FOLDS = f"{LOG}/_folds"
 LEASE = f"{LOG}/_lease"
+DAMAGED = f"{LOG}/_damaged"
 ERASURES = f"{LOG}/_erasures"
 #: Requests that reached no model.
 UNKNOWN = f"{LOG}/_requests"
 _SEGMENT = re.compile(rf"{LANDING}/([0-9A-Z]{{26}})/(\d{{12}})\.seg")
+_FOLD = re.compile(rf"{FOLDS}/(\d{{12}})\.json")
 _NUMBERED = re.compile(r"(\d{12})\.(open|seg)")
 _PLAIN = "._-"  # beside letters and digits; Delta takes no blank, comma, semicolon, brace, parenthesis, tab or '='
 
@@ -43,6 +45,27 @@ def labels(model: str) -> str:
 def fold(number: int) -> str:
     """What one fold took in."""
     return f"{FOLDS}/{number:012d}.json"
+
+
+def fold_in(path: str) -> int | None:
+    """The number of a fold list, from its path."""
+    found = _FOLD.fullmatch(path)
+    return int(found[1]) if found else None
+
+
+def lease(number: int) -> str:
+    """Who folds."""
+    return f"{LEASE}/{number:012d}.json"
+
+
+def damaged(spool: str, number: int) -> str:
+    """A segment that was set aside after what could be read of it was folded."""
+    return f"{DAMAGED}/{spool}/{number:012d}.seg"
+
+
+def erasure(identifier: str) -> str:
+    """What was erased, when, by whom and why."""
+    return f"{ERASURES}/{identifier}.json"
 
 
 def column(prefix: str, name: str) -> str:

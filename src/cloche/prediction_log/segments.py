@@ -104,3 +104,27 @@ def read(data: bytes | memoryview, name: str) -> Iterator[Frame]:
         yield frame
     if end != len(data):
         raise DamagedSegmentError(f"{name}: damaged at byte {end} of {len(data)}")
+
+
+def salvaged(data: bytes | memoryview, name: str, damage: list[str]) -> Iterator[Frame]:
+    """
+    Every frame of a segment that can be read, whatever else is wrong with it; what is wrong goes to *damage*.
+
+    A frame that is whole and not of this format (a later release wrote it) does not hide the ones behind it.
+    """
+    if bytes(data[: len(MAGIC)]) != MAGIC:
+        damage.append(f"{name}: expected a segment of the prediction log, got other bytes")
+        return
+    end, first = len(MAGIC), True
+    for payload, end in payloads(data):
+        try:
+            frame: Frame = _decoder.decode(payload)
+        except msgspec.MsgspecError as exc:
+            damage.append(f"{name}: a frame that ends at byte {end}: {exc}")
+            continue
+        if first and not isinstance(frame, Header):
+            damage.append(f"{name}: expected the header first, got a {type(frame).__name__}")
+        first = False
+        yield frame
+    if end != len(data):
+        damage.append(f"{name}: damaged at byte {end} of {len(data)}")

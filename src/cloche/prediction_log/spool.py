@@ -62,6 +62,12 @@ class Spool:
         except (OSError, msgspec.MsgspecError) as exc:
             raise SpoolError(f"spool {folder}: {exc}") from exc
 
+    @classmethod
+    def there(cls, base: Path, store_url: str) -> Spool | None:
+        """The spool below *base* for that store; None where there is none."""
+        folder = base / hashlib.sha256(store_url.encode()).hexdigest()[:16]
+        return cls.open(base, store_url) if (folder / _ABOUT).exists() else None
+
     def next_number(self) -> int:
         """
         A number that no segment of this spool has had.

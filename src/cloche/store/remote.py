@@ -51,6 +51,22 @@ def connect(url: str, *, retries: int, environ: Mapping[str, str] | None = None)
     )
 
 
+def options(url: str, *, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What another client of the object store at *url* has to be told beside the environment: as `connect` does."""
+    endpoint = _endpoint(_scheme(url), os.environ if environ is None else environ)
+    told = {
+        "allow_http": str(endpoint.startswith("http://")).lower(),
+        "connect_timeout": "3s",
+        "timeout": "60s",
+        "max_retries": "2",
+        "retry_timeout": "8s",
+    }
+    if _scheme(url) == "s3":
+        told["conditional_put"] = "etag"
+        told |= {"aws_endpoint_url": endpoint} if endpoint else {}
+    return told
+
+
 def cause(exc: BaseException, url: str) -> str:
     """One line for obstore's error, whose own messages go on for pages; with what to set where that would help."""
     lines = str(exc).strip().splitlines()

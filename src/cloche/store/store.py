@@ -31,7 +31,7 @@ from cloche.errors import (
     UsageError,
 )
 from cloche.store.files import create_file, delete_file, discard_staged
-from cloche.store.remote import SCHEMES, cause, connect
+from cloche.store.remote import SCHEMES, cause, connect, options
 
 #: The folder that is a store where none is named.
 FOLDER = ".cloche"
@@ -87,6 +87,12 @@ class Store:
     def describe(self) -> str:
         """How messages name it: the absolute path, or the URL."""
         return self.url if self.root is None else str(self.root)
+
+    def location(self, path: str) -> tuple[str, dict[str, str]]:
+        """Where *path* lies for another library that reads and writes there, and the options it is to be given."""
+        if self.root is not None:
+            return str(self.root.joinpath(*path.split("/"))), {}
+        return f"{self.url}/{path}", options(self.url)
 
     def __repr__(self) -> str:
         return f"Store({self.describe()!r})"

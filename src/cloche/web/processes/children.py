@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 _LIVED_S = 1.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
+#: The exit status of a process that cannot work here and said why: it is not started again (EX_UNAVAILABLE).
+GIVES_UP = 69
 
 
 def pause_s(short_lives: int) -> float:

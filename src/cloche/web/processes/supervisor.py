@@ -1,7 +1,7 @@
 """
 `python -m cloche.web.processes.supervisor RUN --data-fd FD --management-fd FD`: PID 1 of a server.
 
-Starts agent, workers and templates, starts again what dies or hangs, forwards signals, drains. One thread,
+Starts agent, workers, templates and monitor, starts again what dies or hangs, forwards signals, drains. One thread,
 standard library only: no store, no HTTP, no numpy. Everybody holds its lifeline, so that nobody is left when it
 is killed.
 """
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cloche.web.processes.children import Child
+from cloche.web.processes.children import GIVES_UP, Child
 from cloche.web.processes.folder import RunFolder, Watched, read_json
 from cloche.web.processes.heartbeats import Heartbeats
 from cloche.web.processes.lifeline import Lifeline
@@ -40,6 +40,7 @@ _ATTEMPTS = 5
 _DRAIN_SLACK_S = 10.0
 _HURRY_S = 3.0
 _AGENT_ENDS_S = 10.0
+_MONITOR_ENDS_S = 10.0
 
 
 class Supervisor:
@@ -62,6 +63,8 @@ class Supervisor:
             self._child(f"worker {slot}", "worker", data_fd, "--slot", str(slot))
             for slot in range(self._config["workers"])
         ]
+        self._monitor = self._child("monitor", "monitor", None)
+        self._monitor.wanted = bool(self._config["monitor"] and found["log"]["enabled"])
         self._silence_s = max(_SILENT_S, 2.0 * self._config["request_timeout_s"])
         self._managed = Watched(run.login)
         self._signals: list[int] = []
@@ -70,6 +73,7 @@ class Supervisor:
         self._ready = False
         self._drain_until: float | None = None
         self._agent_until: float | None = None
+        self._monitor_until: float | None = None
         self._status: int | None = None
 
     def work(self) -> int:
@@ -98,15 +102,21 @@ class Supervisor:
             self._drain(now)
             return
         self._fail_to_start()
-        for child in (self._agent, *self._workers):
+        for child in self._wanted():
             if child.process is None and now >= child.start_at:
                 self._start(child, now)
-        self._agent.worked = True  # how long it lived says enough: it has no heartbeat
+        self._agent.worked = self._monitor.worked = True  # how long they lived says enough: they have no heartbeat
         self._templates.step(now)
         self._listen_to_hearts(now)
         self._announce()
 
     # -- life and death -----------------------------------------------------------------------------
+
+    def _wanted(self) -> Iterator[Child]:
+        yield self._agent
+        yield from self._workers
+        if self._ready and self._monitor.wanted:  # never in the way of a start
+            yield self._monitor
 
     def _start(self, child: Child, now: float) -> None:
         if child in self._workers:
@@ -124,7 +134,7 @@ class Supervisor:
         with contextlib.suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 status = os.waitstatus_to_exitcode(found[1])
-                for child in (self._agent, *self._workers, *self._templates):
+                for child in (self._agent, self._monitor, *self._workers, *self._templates):
                     if child.pid == found[0]:
                         self._ended(child, status, now)
 
@@ -132,6 +142,8 @@ class Supervisor:
         child.ended(status, now)
         if child.role == "template":
             self._templates.ended(child, status)
+        elif status == GIVES_UP:
+            child.wanted = False
         elif self._drain_until is None and not self._run.failed.exists():
             self._voice.error(f"{child.name} ended (exit status {status})")
 
@@ -215,11 +227,12 @@ class Supervisor:
     def _hurry(self, now: float) -> None:
         self._drain_until = now + _HURRY_S
         self._agent_until = None if self._agent_until is None else now
+        self._monitor_until = now  # whatever it does can be done by the next one
         for worker in self._workers:
             worker.send(signal.SIGUSR1)
 
     def _drain(self, now: float) -> None:
-        """Workers, then templates and engines, then the agent."""
+        """Workers, then templates and engines, then the agent, then the monitor."""
         if any(worker.process is not None for worker in self._workers):
             if self._drain_until is not None and now > self._drain_until:
                 for worker in self._workers:
@@ -231,9 +244,18 @@ class Supervisor:
             self._agent_until = now + _AGENT_ENDS_S
         elif now > self._agent_until:
             self._agent.send(signal.SIGKILL)
-        if self._agent.process is None:
+        if self._agent.process is None and self._monitor_ended(now):
             self._voice.info("stopped")
             self._status = 0
+
+    def _monitor_ended(self, now: float) -> bool:
+        """After the agent: what it landed last is folded, for as long as that is quick."""
+        if self._monitor_until is None:
+            self._monitor.send(signal.SIGTERM)
+            self._monitor_until = now + _MONITOR_ENDS_S
+        elif now > self._monitor_until:
+            self._monitor.send(signal.SIGKILL)
+        return self._monitor.process is None
 
 
 class _Bell:

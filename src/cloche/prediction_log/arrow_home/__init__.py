@@ -1,0 +1,61 @@
+"""The home of pyarrow: frames as rows of Arrow tables, and the columns of the log's tables."""
+
+from __future__ import annotations
+
+from cloche.prediction_log.arrow_home.building import ANSWERS, LABELS, REQUESTS, Building, Part
+from cloche.prediction_log.arrow_home.files import Shape, answered, writing
+from cloche.prediction_log.arrow_home.filtering import (
+    between,
+    both,
+    chosen,
+    dates,
+    early,
+    joined,
+    numbers_where,
+    of_ids,
+    on_day,
+    picked,
+    reader,
+    table_of,
+    without,
+)
+from cloche.prediction_log.arrow_home.shaping import (
+    common_types,
+    in_order,
+    logical,
+    physical,
+    placed,
+    types_of,
+    unified,
+)
+
+__all__ = [
+    "ANSWERS",
+    "LABELS",
+    "REQUESTS",
+    "Building",
+    "Part",
+    "Shape",
+    "answered",
+    "between",
+    "both",
+    "chosen",
+    "common_types",
+    "dates",
+    "early",
+    "in_order",
+    "joined",
+    "logical",
+    "numbers_where",
+    "of_ids",
+    "on_day",
+    "physical",
+    "picked",
+    "placed",
+    "reader",
+    "table_of",
+    "types_of",
+    "unified",
+    "without",
+    "writing",
+]
