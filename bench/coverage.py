@@ -55,8 +55,9 @@ class Numbers:
         self.output = Output(task="regression", type="number")
 
     def draw(self, rng: np.random.Generator, n: int) -> tuple[Column, list[Answers]]:
-        x = rng.gamma(4.0, 1.0, n)
-        error = (rng.standard_t(5, (2, n)) if self.heavy else rng.normal(size=(2, n))) * (0.4 + 0.1 * x)
+        spread = rng.gamma(4.0, 1.0, n)
+        error = (rng.standard_t(5, (2, n)) if self.heavy else rng.normal(size=(2, n))) * (0.4 + 0.1 * spread)
+        x = 20 + spread  # far from 0, where a percentage has no mean
         truth = x + error[0]
         found = [x, x + 0.2 + 0.5 * error[1]]
         column = Column("y", "number", truth, np.zeros(n, dtype=bool), "float64")

@@ -18,39 +18,56 @@ from cloche._version import __version__
 
 if TYPE_CHECKING:
     from cloche.aclient import AsyncClient
+    from cloche.api.evaluating import evaluate
     from cloche.api.hosting import Served, asgi, open
+    from cloche.api.labelling import label
     from cloche.api.loading import load
+    from cloche.api.recomputing import Replayed
+    from cloche.api.replaying import replay, replay_sample
     from cloche.api.saving import inspect, save
     from cloche.api.version import Version
     from cloche.client import Client
+    from cloche.registry import Evaluation
     from cloche.serving import Model, Prediction
 
 __all__ = [
     "AsyncClient",
     "Client",
+    "Evaluation",
     "Model",
     "Prediction",
+    "Replayed",
     "Served",
     "Version",
     "__version__",
     "asgi",
+    "evaluate",
     "inspect",
+    "label",
     "load",
     "open",
+    "replay",
+    "replay_sample",
     "save",
 ]
 
 _HOME = {
     "AsyncClient": "cloche.aclient",
     "Client": "cloche.client",
+    "Evaluation": "cloche.registry",
     "Model": "cloche.serving",
     "Prediction": "cloche.serving",
+    "Replayed": "cloche.api.recomputing",
     "Served": "cloche.api.hosting",
     "Version": "cloche.api.version",
     "asgi": "cloche.api.hosting",
+    "evaluate": "cloche.api.evaluating",
     "inspect": "cloche.api.saving",
+    "label": "cloche.api.labelling",
     "load": "cloche.api.loading",
     "open": "cloche.api.hosting",
+    "replay": "cloche.api.replaying",
+    "replay_sample": "cloche.api.replaying",
     "save": "cloche.api.saving",
 }
 

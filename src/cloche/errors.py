@@ -61,6 +61,10 @@ class ObjectNotFoundError(NotFoundError):
     """The store holds no object of that name."""
 
 
+class RecordNotFoundError(NotFoundError):
+    """The prediction log holds no such record, or not yet."""
+
+
 class StoreError(ClocheError):
     """The store could not be read or written."""
 
@@ -193,6 +197,10 @@ class GoldenRowsError(ArtifactError):
 
 class RequestError(ClocheError):
     """What the caller sent is wrong."""
+
+
+class AmbiguousRequestIdError(RequestError):
+    """The id is that of several answers; the message says how many."""
 
 
 class MalformedBodyError(RequestError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cloche.api.opening import open_version
 from cloche.api.workplace import workplace
-from cloche.artifact import EngineChoice, open_artifact
+from cloche.artifact import EngineChoice
 from cloche.serving import Model
 
 
@@ -21,7 +22,5 @@ def load(reference: str, *, engine: EngineChoice = "auto", store: str | None = N
         ArtifactError: the artifact will not be opened; its class is the reason.
         StoreError: the store could not be read.
     """
-    here = workplace(store)
-    found = here.registry.resolve(reference)
-    directory = here.registry.fetch(found.version, here.settings.cache)
-    return Model(open_artifact(directory, here.trust, engine=engine), found.name, found.version.version)
+    found, opened = open_version(workplace(store), reference, engine=engine)
+    return Model(opened, found.name, found.version.version)

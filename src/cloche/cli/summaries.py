@@ -29,7 +29,10 @@ def shown(document: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield from _metrics(document.get("metrics") or [])
+    yield from _evaluations(document["evaluations"])
     yield ""
+    why = document["not_replayable"]
+    yield "logged answers can be replayed" if why is None else f"logged answers cannot be replayed: {why}"
     yield from contract_lines(_contract_of(document))
 
 
@@ -155,6 +158,15 @@ def _metrics(metrics: list[dict[str, Any]]) -> Iterator[str]:
         words = [f"{one['value']:<9.4g}", "" if not interval else f"95 % {interval[0]:.4g}…{interval[1]:.4g}"]
         n = "" if one.get("n") is None else f"n {one['n']}"
         yield f"  {one['name']:<{width}}  {words[0]}  {words[1]:<23}  {one['split']} {n}".rstrip()
+
+
+def _evaluations(evaluations: list[dict[str, Any]]) -> Iterator[str]:
+    """The last ones, each with its first figure; the others are in `--json`."""
+    for one in evaluations:
+        where = "logged rows" if one["source"] == "log" else one["data"] or "a table"
+        against = "" if one["against"] is None else f", against version {one['against']}"
+        yield f"evaluated {one['at'][:10]} on {one['measured']} rows of {where}{against}"
+        yield from (f"  {line.strip()}" for line in list(_metrics(one["metrics"]))[:1] if one["metrics"])
 
 
 def _size(size: int) -> str:

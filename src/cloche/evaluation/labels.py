@@ -127,7 +127,8 @@ class _Rates:
         value = float(self.f1 @ weights)
         need = self._few(weights, self.support, "of") or self._few(weights, self.guessed, "answered as")
         return Estimate(
-            name, value, self.labels.rows, intervals.of_share(value, influence()), "delta", influence, need, said=self.labels.answered
+            name, value, self.labels.rows, intervals.of_share(value, influence()), "delta", influence, need,
+            said=self.labels.answered,
         )  # fmt: skip
 
     def _few(self, weights: Floats, shares: Floats, what: str) -> str | None:

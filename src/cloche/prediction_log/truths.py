@@ -37,19 +37,19 @@ def truth_of(value: Any, output: Output) -> Any:
     return _one(value, output.task, _SIDES if output.task == "anomaly" else output.classes)
 
 
-def told(value: Any, output: Output) -> Any:
+def as_label(value: Any, output: Output) -> Any:
     """
-    The same for the cell of a table, whose type says little: `1`, `1.0` and `"1"` are the class that looks so.
+    The cell of a table as the label that it looks like: `1`, `1.0` and `"1"` are the class that looks so.
 
-    Raises:
-        InvalidLabel, UsageError: as `truth_of`.
+    Several outputs or labels stand in one cell as JSON text. What looks like no label stays what it is.
     """
-    if output.task.startswith("multioutput") and isinstance(value, dict):
+    if output.task == "multilabel" or output.task.startswith("multioutput"):
+        value = _parsed(value) if isinstance(value, str) else value
         classes = dict(zip(output.names or (), output.output_classes or (), strict=False))
-        return truth_of({name: _near(one, classes.get(name)) for name, one in value.items()}, output)
-    if output.task in ("multioutput_classification", "multioutput_regression", "multilabel") and isinstance(value, str):
-        return truth_of(_parsed(value), output)
-    return truth_of(_near(value, output.classes), output)
+        if isinstance(value, dict):
+            return {name: _near(one, classes.get(name)) for name, one in value.items()}
+        return [_near(one, output.classes) for one in value] if isinstance(value, list) else value
+    return _near(value, _SIDES if output.task == "anomaly" else output.classes)
 
 
 def _by_output(value: Any, output: Output) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloche.registry.backup import Copied, back_up, restore
 from cloche.registry.changes import NO_PROMISES, Promises, Revision
 from cloche.registry.collect import GRACE, Collected
+from cloche.registry.evaluations import Evaluation
 from cloche.registry.model import (
     Change,
     Notice,
@@ -25,6 +26,7 @@ __all__ = [
     "Change",
     "Collected",
     "Copied",
+    "Evaluation",
     "Finding",
     "Notice",
     "Origin",

@@ -95,6 +95,16 @@ def contract(name: str, number: int, revision: int) -> str:
     return f"{contracts(name)}{number}.{revision}.json" if revision else f"{contracts(name)}{number}.json"
 
 
+def evaluations(name: str, number: int) -> str:
+    """Where the evaluations of a version lie."""
+    return f"{MODELS}/{name}/evaluations/{number:06d}/"
+
+
+def evaluation(name: str, number: int, identity: str) -> str:
+    """One evaluation; *identity* sorts by time."""
+    return f"{evaluations(name, number)}{identity}.json"
+
+
 def number_in(path: str) -> int | None:
     """The number of a version or an event, from its path."""
     found = _NUMBERED.fullmatch(path.rpartition("/")[2])

@@ -8,6 +8,8 @@ import msgspec
 
 from cloche.contract.model import Contract
 from cloche.manifest import Manifest, Metric
+from cloche.prediction_log.rows import not_kept
+from cloche.registry import evaluations
 from cloche.registry.model import RouteState, VersionRecord
 from cloche.registry.reader import Reader
 
@@ -69,6 +71,8 @@ def show(reader: Reader, record: VersionRecord) -> dict[str, Any]:
         "ignored": list(contract.ignored),
         "output": msgspec.to_builtins(contract.output),
         "files": {path: entry["size"] for path, entry in told["files"].items()},
+        "evaluations": [one.summary() for one in evaluations.latest(reader.store, record.name, record.version)],
+        "not_replayable": not_kept(contract),
     }
 
 

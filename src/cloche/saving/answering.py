@@ -5,16 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
 from cloche import tables
 from cloche.contract.compiled import CompiledContract, compile_contract
-from cloche.contract.model import Contract
+from cloche.contract.model import Contract, Output
 from cloche.errors import EngineError, InvalidInputError, SaveRefusedError
-from cloche.records import Outputs, Table
+from cloche.records import Columns, Outputs, Table
 from cloche.saving import synthetic
 from cloche.saving.rehearsal import Rehearsal
 
@@ -24,6 +24,12 @@ _CHUNK = 5_000
 _SHOWN = 3
 #: After so many failed calls nothing more is asked: a model that crashes each time would be started for ever.
 _MAX_FAILURES = 40
+
+
+class Asked(Protocol):
+    """What answers: the fresh process, or an engine here; raises EngineError where the model raises."""
+
+    def answer(self, columns: Columns, n: int, output: Output) -> Outputs: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +89,8 @@ def golden(
     return answered
 
 
-def answer(rehearsal: Rehearsal, compiled: CompiledContract, rows: Sequence[dict[str, Any]]) -> Answered:
-    """What the model answers in the fresh process; rows that the contract or the model refuses are left out."""
+def answer(rehearsal: Asked, compiled: CompiledContract, rows: Sequence[dict[str, Any]]) -> Answered:
+    """What the model answers; rows that the contract or the model refuses are left out."""
     taken, said = _allowed(compiled, rows)
     outputs = Outputs([])
     kept: list[int] = []
@@ -132,7 +138,7 @@ def _allowed(compiled: CompiledContract, rows: Sequence[dict[str, Any]]) -> tupl
 
 
 def _answer(
-    rehearsal: Rehearsal, compiled: CompiledContract, rows: list[dict[str, Any]], complaints: list[str]
+    rehearsal: Asked, compiled: CompiledContract, rows: list[dict[str, Any]], complaints: list[str]
 ) -> tuple[Outputs, list[int]]:
     """Answer all at once; where the model raises, halves, down to the rows it cannot answer."""
     if len(complaints) >= _MAX_FAILURES:

@@ -1,0 +1,54 @@
+"""A version from the store, opened in this process and asked as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cloche.api.workplace import Workplace
+from cloche.artifact import EngineChoice, OpenArtifact, open_artifact
+from cloche.contract.model import Output
+from cloche.engines import Engine
+from cloche.errors import EngineError
+from cloche.records import Columns, Outputs
+from cloche.registry import Resolved
+from cloche.saving import answering
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHere:
+    """An engine in this process; whatever the model raises is an EngineError."""
+
+    engine: Engine
+
+    def answer(self, columns: Columns, n: int, output: Output) -> Outputs:
+        """
+        What it answers to *n* rows given as model values.
+
+        Raises:
+            EngineError: the model raised; the message says what.
+        """
+        try:
+            return self.engine.predict(columns, n)
+        except Exception as exc:
+            raise EngineError(f"{type(exc).__name__}: {exc}") from exc
+
+
+def open_version(here: Workplace, reference: str, *, engine: EngineChoice = "auto") -> tuple[Resolved, OpenArtifact]:
+    """
+    What *reference* names, by the whole load order.
+
+    Raises:
+        ModelNotFoundError, VersionNotFoundError: the store has no such model, version or route.
+        EngineMissingError: it has no such engine.
+        ArtifactError: the artifact will not be opened.
+    """
+    found = here.registry.resolve(reference)
+    directory = here.registry.fetch(found.version, here.settings.cache)
+    return found, open_artifact(directory, here.trust, engine=engine)
+
+
+def answered(opened: OpenArtifact, rows: Sequence[dict[str, Any]]) -> answering.Answered:
+    """What the model answers to wire rows; those that its contract or the model refuses are left out."""
+    return answering.answer(EngineHere(opened.engine), answering.inputs_only(opened.contract), rows)
