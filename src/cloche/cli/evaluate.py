@@ -16,7 +16,6 @@ from cloche.errors import UsageError
 from cloche.evaluation import Difference, Part
 from cloche.registry import Evaluation
 
-
 #: What is told of a segment.
 _HEADLINES = ("accuracy", "balanced_accuracy", "roc_auc", "log_loss", "mae", "rmse", "bias")
 

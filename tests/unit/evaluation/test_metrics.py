@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics as reference
 
 from cloche.contract.model import Output
-from cloche.evaluation import intervals, metrics, regression_metrics
-from cloche.evaluation.classification import calibration_bins, classification_metrics
+from cloche.evaluation import chances, intervals, metrics, regression_metrics
+from cloche.evaluation.chances import calibration_bins
+from cloche.evaluation.classification import classification_metrics
 from cloche.records import Column, Outputs, Table
 
 
@@ -44,6 +46,9 @@ def test_classification_equals_scikit_learn(classified):
         "precision_macro": reference.precision_score(truth, guess, average="macro"),
         "recall_macro": reference.recall_score(truth, guess, average="macro"),
         "f1_macro": reference.f1_score(truth, guess, average="macro"),
+        "precision_weighted": reference.precision_score(truth, guess, average="weighted"),
+        "recall_weighted": reference.recall_score(truth, guess, average="weighted"),
+        "f1_weighted": reference.f1_score(truth, guess, average="weighted"),
         "log_loss": reference.log_loss(truth, chances, labels=classes),
         "brier": reference.brier_score_loss(
             truth,
@@ -75,7 +80,14 @@ def test_regression_equals_scikit_learn():
     assert found["rmse"].value == pytest.approx(reference.root_mean_squared_error(truth, guess))
     assert found["r2"].value == pytest.approx(reference.r2_score(truth, guess))
     assert found["median_absolute_error"].value == pytest.approx(reference.median_absolute_error(truth, guess))
+    assert found["mape"].value == pytest.approx(reference.mean_absolute_percentage_error(truth, guess))
+    assert found["bias"].value == pytest.approx((guess - truth).mean())
     assert all(one.interval[0] < one.value < one.interval[1] for one in found.values())
+
+
+def test_a_target_of_zero_has_no_percentage():
+    found = by_name(regression_metrics([0.0, 2.0, 4.0], [1.0, 3.0, 4.0]))
+    assert (found["mape"].value, found["mape"].n, found["mae"].n) == (pytest.approx(0.25), 2, 3)
 
 
 def test_rows_without_target_or_finite_answer_are_left_out():
@@ -136,16 +148,51 @@ def test_a_perfect_auc_has_a_lower_bound_below_one():
 
 
 def test_the_bounded_bootstrap_narrows_with_n():
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=40_000)
-
-    def mean(rows, weights):
-        return (weights @ values[rows]) / weights.sum(axis=1)
-
-    low, high = intervals.bootstrap(values.size, mean)
+    values = np.random.default_rng(0).normal(size=40_000)
+    low, high = intervals.bootstrap(values.size, lambda rows: float(values[rows].mean()))
     exact = intervals.of_mean(values)
     assert (high - low) == pytest.approx(exact[1] - exact[0], rel=0.2)
     assert low < values.mean() < high
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 4, 5, 9, 30, 1000])
+def test_student_as_in_scipy(freedom):
+    assert intervals.student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=2e-4)
+
+
+def test_the_standard_error_of_an_area_is_delongs():
+    """Against placements counted pair by pair, as DeLong, DeLong and Clarke-Pearson (1988) define them."""
+    rng = np.random.default_rng(3)
+    truth = (rng.random(60) < 0.4).astype(float)
+    scores = [np.round(truth + rng.normal(0, spread, 60), 1) for spread in (0.8, 1.2)]
+    areas, moved = zip(*(chances._area(truth, one) for one in scores), strict=True)
+    of_positives, of_negatives = [], []
+    for one in scores:
+        wins = np.sign(one[truth == 1][:, None] - one[truth == 0]) / 2 + 0.5
+        of_positives.append(wins.mean(axis=1))
+        of_negatives.append(wins.mean(axis=0))
+    covariance = np.cov(of_positives) / truth.sum() + np.cov(of_negatives) / (60 - truth.sum())
+    assert areas == pytest.approx([reference.roc_auc_score(truth, one) for one in scores])
+    assert intervals.standard_error(moved[0]) == pytest.approx(np.sqrt(covariance[0, 0]))
+    apart = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    assert intervals.standard_error(moved[0] - moved[1]) == pytest.approx(np.sqrt(apart))
+
+
+def test_one_stratum_is_wilson_and_many_stay_inside():
+    one = intervals.of_strata(np.array([81.0]), np.array([263.0]), np.array([1.0]))
+    assert one == pytest.approx(intervals.wilson(81, 263))
+    low, high = intervals.of_strata(np.array([10.0, 0.0]), np.array([10.0, 10.0]), np.array([0.5, 0.5]))
+    assert 0 <= low < 0.5 < high <= 1
+
+
+def test_the_calibration_error_is_the_weighted_gap_of_the_bins(classified):
+    classes, codes, shares = classified
+    truth = [classes[code] for code in codes]
+    guess = [classes[code] for code in shares.argmax(axis=1)]
+    found = by_name(classification_metrics(truth, guess, classes, shares.tolist()))
+    bins = calibration_bins((shares.argmax(axis=1) == codes).astype(float), shares.max(axis=1))
+    gaps = sum(one["n"] / 300 * abs(one["accuracy"] - one["confidence"]) for one in bins)
+    assert found["calibration_error"].value == pytest.approx(gaps)
 
 
 def test_calibration_bins():
