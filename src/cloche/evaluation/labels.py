@@ -116,12 +116,20 @@ class _Rates:
     def _precision(self, name: str, weights: Floats, needed: Floats) -> Estimate:
         strata = Strata(self.hit, self.labels.answered, weights)
         interval = intervals.of_strata(strata.counted(self.hit), self.guessed * self.hit.size, weights)
-        weighted = self._of_weights(self.precision) if weights is self.support else np.zeros(1)
-        return Estimate(
+        estimate = Estimate(
             name, float(self.precision @ weights), self.labels.rows, interval, _shares_method(weights),
-            lambda: self._of_precision(weights) + weighted, self._few(needed, self.guessed, "answered as"),
+            lambda: self._of_precision(weights), self._few(needed, self.guessed, "answered as"),
             said=self.labels.answered,
         )  # fmt: skip
+        return estimate if weights is not self.support else self._with_weights(estimate)
+
+    def _with_weights(self, estimate: Estimate) -> Estimate:
+        """Of a weighted precision, whose weights are no less estimated than the shares; see bench/coverage.py."""
+        influence = self._of_precision(self.support) + self._of_weights(self.precision)
+        interval = intervals.of_share(estimate.value, influence)
+        if interval is None:  # 0 or 1: the shares alone
+            return replace(estimate, influence=lambda: influence)
+        return replace(estimate, influence=lambda: influence, interval=interval, method="delta")
 
     def _f1(self, name: str, weights: Floats, influence: Callable[[], Floats]) -> Estimate:
         value = float(self.f1 @ weights)
