@@ -124,6 +124,10 @@ class RouteRaceError(RefusedError):
     """Somebody else changed the routes first, and the change no longer makes sense."""
 
 
+class AmbiguousRequestIdError(RefusedError):
+    """The id is that of several requests; the message says of how many."""
+
+
 class MissingExtraError(RefusedError):
     """A library is not installed; the message is the command that installs it."""
 
@@ -197,10 +201,6 @@ class GoldenRowsError(ArtifactError):
 
 class RequestError(ClocheError):
     """What the caller sent is wrong."""
-
-
-class AmbiguousRequestIdError(RequestError):
-    """The id is that of several answers; the message says how many."""
 
 
 class MalformedBodyError(RequestError):

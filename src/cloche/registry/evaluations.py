@@ -1,15 +1,17 @@
 """
-What was measured of a version after it was published: `models/NAME/evaluations/000007/ID.json`, each written once.
+What was measured of a version after it was published: `models/NAME/evaluations/000007/000001.json`, each written once.
 
 They name no blobs, so that they keep nothing from being collected, and stay when the version is deleted.
 """
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 
+from cloche.errors import ObjectExistsError
 from cloche.evaluation import Quality
-from cloche.ids import RequestIds
 from cloche.registry import layout
 from cloche.registry.model import decode, encode
 from cloche.store import Store
@@ -60,10 +62,15 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def keep(store: Store, evaluation: Evaluation) -> str:
-    """Write it beside the version; returns the path of the object."""
-    path = layout.evaluation(evaluation.name, evaluation.version, RequestIds().new())
-    store.create(path, encode(evaluation))
-    return path
+    """Write it beside the version, under the next number; returns the path of the object."""
+    raw = encode(evaluation)
+    while True:
+        there = map(layout.number_in, store.list(layout.evaluations(evaluation.name, evaluation.version)))
+        number = max((one for one in there if one is not None), default=0) + 1
+        path = layout.evaluation(evaluation.name, evaluation.version, number)
+        with contextlib.suppress(ObjectExistsError):  # somebody else was faster
+            store.create(path, raw)
+            return path
 
 
 def latest(store: Store, name: str, version: int, most: int = 3) -> list[Evaluation]:

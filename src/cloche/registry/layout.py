@@ -95,14 +95,14 @@ def contract(name: str, number: int, revision: int) -> str:
     return f"{contracts(name)}{number}.{revision}.json" if revision else f"{contracts(name)}{number}.json"
 
 
-def evaluations(name: str, number: int) -> str:
+def evaluations(name: str, version: int) -> str:
     """Where the evaluations of a version lie."""
-    return f"{MODELS}/{name}/evaluations/{number:06d}/"
+    return f"{MODELS}/{name}/evaluations/{version:06d}/"
 
 
-def evaluation(name: str, number: int, identity: str) -> str:
-    """One evaluation; *identity* sorts by time."""
-    return f"{evaluations(name, number)}{identity}.json"
+def evaluation(name: str, version: int, number: int) -> str:
+    """One evaluation of a version."""
+    return f"{evaluations(name, version)}{number:06d}.json"
 
 
 def number_in(path: str) -> int | None:

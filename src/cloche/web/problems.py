@@ -13,7 +13,6 @@ from cloche.errors import InvalidInputError, RateLimitedError, ServingError
 #: (status, the name in the body); the nearest ancestor of an exception's class decides.
 STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.RequestError: (400, "BadRequest"),
-    errors.AmbiguousRequestIdError: (400, "AmbiguousRequestId"),
     errors.MalformedBodyError: (400, "MalformedBody"),
     errors.InvalidInputError: (400, "InvalidInput"),
     errors.UnauthorizedError: (401, "Unauthorized"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_the_last_ones_are_told_the_newest_first(registry, publish):
     publish()
     for value in (0.1, 0.2, 0.3, 0.4):
         path = evaluations.keep(registry.store, evaluation(value=value))
-        assert path.startswith("models/penguins/evaluations/000001/")
+    assert path == "models/penguins/evaluations/000001/000004.json"
     found = evaluations.latest(registry.store, "penguins", 1)
     assert [one.quality.whole.metrics[0].value for one in found] == [0.4, 0.3, 0.2]
     assert evaluations.latest(registry.store, "penguins", 2) == []
@@ -75,5 +76,13 @@ def test_what_a_later_release_adds_is_ignored(registry, publish):
     document = msgspec.to_builtins(evaluation()) | {"newer": {"a": 1}}
     document["quality"]["whole"]["new"] = 2
     raw = msgspec.json.encode(document)
-    registry.store.create(layout.evaluation("penguins", 1, "Z" * 26), raw)
+    registry.store.create(layout.evaluation("penguins", 1, 1), raw)
     assert evaluations.latest(registry.store, "penguins", 1)[0].rows == 100
+
+
+def test_several_at_once_are_all_kept(registry, publish):
+    publish()
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: evaluations.keep(registry.store, evaluation()), range(8)))
+    assert len(set(paths)) == 8
+    assert registry.store.list("models/penguins/evaluations/") == sorted(paths)
