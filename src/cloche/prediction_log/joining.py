@@ -27,6 +27,7 @@ ANSWER_COLUMNS = ("request_id", "client_request_id", "row", "rows", "time", "sta
 LABEL_COLUMNS = ("label", "label_time", "event_time", "label_status")
 Fate = Literal["attached", "duplicate", "corrected", "unmatched", "ambiguous", "invalid"]
 _ANSWERED = 200
+_OF_ROWS = ("request_id", "row", "rows", "status")
 
 
 class Place(NamedTuple):
@@ -120,7 +121,7 @@ def join(sources: Sequence[Source], labels: Any, *, horizon: timedelta = DEFAULT
     index = _indexed(sources, rows, keys)
     contracts = [source.contract for source in sources]
     horizon_us = horizon // timedelta(microseconds=1)
-    return _settled(_resolved(one, index, contracts, horizon_us) for one in rows)
+    return _settled(_resolved(one, index, contracts, keys, horizon_us) for one in rows)
 
 
 def joined(answers: Any, found: Join) -> Any:
@@ -202,36 +203,52 @@ def _text(value: Any, one: Field) -> str:
 # -- answers -----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The columns of a source as lists: only rows that some label may be about become answers."""
+
+    source: int
+    requests: list[str]
+    rows: list[int | None]
+    counts: list[int | None]
+    statuses: list[int]
+    times: list[int | None]
+
+    @classmethod
+    def of(cls, table: Any, source: int) -> _Rows:
+        requests, rows, counts, statuses = (table.column(name).to_pylist() for name in _OF_ROWS)
+        return cls(source, requests, rows, counts, statuses, microseconds(table.column("time")))
+
+    def answer(self, place: int) -> _Answer | None:
+        """The answer in a row of the table; None where the request got none."""
+        row, at = self.rows[place], self.times[place]
+        if row is None or at is None or self.statuses[place] != _ANSWERED:
+            return None
+        return _Answer(Place(self.requests[place], row), at, self.counts[place] or 1, self.source)
+
+
 def _indexed(sources: Sequence[Source], labels: Sequence[LabelRow], keys: Sequence[Mapping[str, Field]]) -> _Index:
     ids = {one.id for one in labels if one.id is not None}
     index = _Index()
     for number, (source, fields) in enumerate(zip(sources, keys, strict=True)):
         wanted = {key for one in labels if one.key is not None and (key := _key_of(one.key, fields)) is not None}
-        answers = _answers(source.table, number)
-        _index_ids(index, answers, source.table.column("client_request_id").to_pylist(), ids)
+        rows = _Rows.of(source.table, number)
+        if ids:
+            _index_ids(index, rows, source.table.column("client_request_id").to_pylist(), ids)
         for names in {tuple(name for name, _ in key) for key in wanted}:
-            _index_keys(index, answers, _key_columns(source.table, names, fields), wanted)
+            _index_keys(index, rows, _key_columns(source.table, names, fields), wanted)
     for found in index.by_key.values():
-        found.sort(key=lambda one: (one.time_us, one.place))
+        found.sort(key=_when)
     return index
 
 
-def _answers(table: Any, source: int) -> list[_Answer | str]:
-    """Each row of the table: an answer, or the request id of a request that has none."""
-    columns = [table.column(name).to_pylist() for name in ("request_id", "row", "rows", "status")]
-    return [
-        request
-        if row is None or status != _ANSWERED or at is None
-        else _Answer(Place(request, row), at, rows or 1, source)
-        for request, row, rows, status, at in zip(*columns, microseconds(table.column("time")), strict=True)
-    ]
-
-
-def _index_ids(index: _Index, answers: Iterable[_Answer | str], clients: Sequence[str | None], ids: set[str]) -> None:
-    for answer, client in zip(answers, clients, strict=True):
-        request = answer if isinstance(answer, str) else answer.place.request_id
+def _index_ids(index: _Index, rows: _Rows, clients: Sequence[str | None], ids: set[str]) -> None:
+    for place, (request, client) in enumerate(zip(rows.requests, clients, strict=True)):
+        if request not in ids and client not in ids:
+            continue
+        answer = rows.answer(place)
         for identity in {one for one in (request, client) if one is not None} & ids:
-            if isinstance(answer, str):
+            if answer is None:
                 index.failed.add(identity)
             else:
                 index.by_id[identity].append(answer)
@@ -247,26 +264,28 @@ def _key_columns(table: Any, names: Sequence[str], fields: Mapping[str, Field]) 
 
 def _index_keys(
     index: _Index,
-    answers: Sequence[_Answer | str],
+    rows: _Rows,
     columns: Sequence[tuple[str, list[Any]]] | None,
     wanted: set[tuple[tuple[str, str], ...]],
 ) -> None:
     if columns is None:
         return
     names = [name for name, _ in columns]
-    for answer, *values in zip(answers, *(values for _, values in columns), strict=True):
-        if isinstance(answer, str) or any(value is None for value in values):
+    for place, values in enumerate(zip(*(values for _, values in columns), strict=True)):
+        if None in values:
             continue
         key = tuple((name, text_of(value)) for name, value in zip(names, values, strict=True))
-        if key in wanted:
+        if key in wanted and (answer := rows.answer(place)) is not None:
             index.by_key[key].append(answer)
 
 
 # -- which row ---------------------------------------------------------------------------------------
 
 
-def _resolved(label: LabelRow, index: _Index, contracts: Sequence[Contract], horizon_us: int) -> Outcome | _Attached:
-    found = _by_id(label, index) if label.id is not None else _by_key(label, index, contracts, horizon_us)
+def _resolved(
+    label: LabelRow, index: _Index, contracts: Sequence[Contract], keys: Sequence[Mapping[str, Field]], horizon_us: int
+) -> Outcome | _Attached:
+    found = _by_id(label, index) if label.id is not None else _by_key(label, index, keys, horizon_us)
     if isinstance(found, Outcome):
         return found
     try:
@@ -292,11 +311,14 @@ def _by_id(label: LabelRow, index: _Index) -> _Answer | Outcome:
     return row or Outcome(label, "unmatched", why=f"the request has {found[0].rows} rows, and no row {label.row}")
 
 
-def _by_key(label: LabelRow, index: _Index, contracts: Sequence[Contract], horizon_us: int) -> _Answer | Outcome:
-    keys = {_key_of(label.key or {}, _key_fields(contract)) for contract in contracts} - {None}
+def _by_key(
+    label: LabelRow, index: _Index, fields: Sequence[Mapping[str, Field]], horizon_us: int
+) -> _Answer | Outcome:
+    keys = {_key_of(label.key or {}, one) for one in fields} - {None}
     if not keys:
         return Outcome(label, "unmatched", why="it names no id, and no key of the contract")
-    answers = sorted((one for key in keys if key is not None for one in index.by_key.get(key, ())), key=_when)
+    found = [index.by_key[key] for key in keys if key is not None and key in index.by_key]
+    answers = found[0] if len(found) == 1 else sorted((one for some in found for one in some), key=_when)
     before = bisect_right(answers, label.event_us, key=lambda one: one.time_us)
     if not before:
         return Outcome(label, "unmatched", why="no answer with this key" + (" before the event" if answers else ""))
