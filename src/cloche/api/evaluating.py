@@ -38,7 +38,7 @@ def evaluate(
         against: Another version of the model: the difference on the same rows, with its own interval.
         since: Of the log, from this moment (aware).
         until: Of the log, up to this moment (aware).
-        horizon: How long after an answer a label by key may belong to it; by default `[log] label_horizon_days`.
+        horizon: How long after an answer a label by key may belong to it; by default that of the model.
         store: A store's URL or path, instead of `CLOCHE_STORE`.
 
     Raises:

@@ -74,7 +74,7 @@ def evaluate(here: Workplace, reference: str, asked: Asked, *, reader: LogReader
         segments=_segments(labelled.table, asked.segments, rows),
         other=other,
     )
-    horizon = asked.horizon if asked.horizon is not None else horizon_of(here)
+    horizon = asked.horizon if asked.horizon is not None else horizon_of(here, resolved.name)
     return Evaluation(
         name=resolved.name, version=resolved.version.version, source="log", by=here.user, at=utc_now(),
         rows=labelled.answered, refused=labelled.table.num_rows - len(rows), measured=quality.whole.n,

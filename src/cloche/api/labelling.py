@@ -25,6 +25,8 @@ from cloche.prediction_log.joining import Outcome, moment
 from cloche.prediction_log.privacy import hashed, read_hash_key
 from cloche.prediction_log.truths import as_label
 from cloche.records import Table
+from cloche.registry import horizons
+from cloche.registry.registry import utc_now
 from cloche.tables import read, select, to_wire
 
 #: Labels in one frame, and frames in one segment.
@@ -117,6 +119,19 @@ def labels(
     """
     found = join_labels(here, name, since=since, horizon=horizon)
     return LabelState(found.counts(), found.outcomes)
+
+
+def set_horizon(here: Workplace, name: str, length: timedelta) -> None:
+    """
+    How long after an answer of the model a label by key may belong to it, for everybody on this store.
+
+    Raises:
+        ModelNotFoundError: no such model.
+        UsageError: *length* is not above 0.
+    """
+    if not here.registry.versions(name):
+        raise here.registry.no_model(name)
+    horizons.set_horizon(here.store, name, length, by=here.user, at=utc_now())
 
 
 def _told(one: Outcome) -> dict[str, Any]:

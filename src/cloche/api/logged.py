@@ -11,6 +11,7 @@ from cloche.api.workplace import Workplace
 from cloche.prediction_log import layout
 from cloche.prediction_log.joining import ANSWER_COLUMNS, Join, Source, join, joined
 from cloche.prediction_log.reading import LogReader
+from cloche.registry import horizons
 
 __all__ = ["horizon_of", "join_labels", "joined", "rows_where"]
 
@@ -29,7 +30,7 @@ def join_labels(
 
     With *since* and *until* (aware moments) only answers of that time, and those that decide which answer was the
     last before a label's event; what is said of labels that belong to no answer holds for that time alone.
-    *horizon* is by default the setting `[log] label_horizon_days`.
+    *horizon* is by default that of the model (`cloche labels NAME --set-horizon`), else `[log] label_horizon_days`.
 
     Raises:
         ModelNotFoundError: no such model.
@@ -37,7 +38,7 @@ def join_labels(
     if not here.registry.records(name)[0]:
         raise here.registry.no_model(name)
     reader = reader or LogReader(here.store)
-    horizon = horizon if horizon is not None else horizon_of(here)
+    horizon = horizon if horizon is not None else horizon_of(here, name)
     end = None if until is None else until + horizon
     sources = []
     for number in reader.contracts(name):
@@ -49,9 +50,10 @@ def join_labels(
     return join(sources, reader.labels(name, since=since), horizon=horizon)
 
 
-def horizon_of(here: Workplace) -> timedelta:
-    """How long after an answer a label by key may belong to it, where a call does not say."""
-    return timedelta(days=here.settings.log.label_horizon_days)
+def horizon_of(here: Workplace, name: str) -> timedelta:
+    """How long after an answer a label by key may belong to it: what was set for the model, else the setting."""
+    own = horizons.horizon(here.store, name)
+    return own if own is not None else timedelta(days=here.settings.log.label_horizon_days)
 
 
 def rows_where(table: Any, wanted: list[bool]) -> Any:

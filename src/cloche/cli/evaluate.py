@@ -31,7 +31,9 @@ _HEADLINES = ("accuracy", "balanced_accuracy", "roc_auc", "log_loss", "mae", "rm
 )
 @click.option("--since", metavar="TIME", help="With --logged: from 2026-11-24, or from 7d ago.")
 @click.option("--until", metavar="TIME", help="With --logged: up to then.")
-@click.option("--horizon", metavar="AGE", help="With --logged: how late a label by key may be [default: setting, 30d].")
+@click.option(
+    "--horizon", metavar="AGE", help="With --logged: how late a label by key may be [default: the model's, else 30d]."
+)
 @click.option("--segment", "segments", multiple=True, metavar="COLUMN", help="Measure by this column too; repeat.")
 @click.option("--against", type=int, metavar="VERSION", help="The difference to another version, on the same rows.")
 @store_option

@@ -57,15 +57,18 @@ def label(
 @click.option("--ambiguous", is_flag=True, help="List the labels whose id is that of several answers.")
 @click.option("--invalid", is_flag=True, help="List the labels that are no answer of the model.")
 @click.option("--since", metavar="TIME", help="Answers and labels from 2026-11-24, or from 7d ago.")
-@click.option("--horizon", metavar="AGE", help="How late a label by key may be [default: setting, 30d].")
+@click.option("--horizon", metavar="AGE", help="How late a label by key may be [default: the model's, else 30d].")
+@click.option("--set-horizon", metavar="AGE", help="Set that for the model, for all who read its labels.")
 @store_option
 @json_option
 def show_labels(
     name: str, unmatched: bool, ambiguous: bool, invalid: bool, since: str | None, horizon: str | None,
-    store: str | None, as_json: bool,
+    set_horizon: str | None, store: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Say what became of the labels of NAME."""
     here = workplace(store)
+    if set_horizon is not None:
+        labelling.set_horizon(here, name, parse_age(set_horizon, "--set-horizon"))
     age = None if horizon is None else parse_age(horizon, "--horizon")
     state = labelling.labels(here, name, since=parse_moment(since, "--since"), horizon=age)
     asked = {"unmatched": unmatched, "ambiguous": ambiguous, "invalid": invalid}

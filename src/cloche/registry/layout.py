@@ -105,6 +105,16 @@ def evaluation(name: str, version: int, number: int) -> str:
     return f"{evaluations(name, version)}{number:06d}.json"
 
 
+def horizons(name: str) -> str:
+    """Where the horizons of a model's labels lie."""
+    return f"{MODELS}/{name}/horizons/"
+
+
+def horizon(name: str, number: int) -> str:
+    """One of them; the last counts."""
+    return f"{horizons(name)}{number:06d}.json"
+
+
 def number_in(path: str) -> int | None:
     """The number of a version or an event, from its path."""
     found = _NUMBERED.fullmatch(path.rpartition("/")[2])

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 import answered
 import artifacts
 import cloche
-from cloche.api.logged import join_labels
+from cloche.api.logged import horizon_of, join_labels
 from cloche.api.workplace import workplace
 from cloche.cli import main
 from cloche.contract.model import Field
@@ -92,6 +92,17 @@ def test_labels_by_key(registry, log, tmp_path):
     )
     assert cloche.label("boxes", path, label="size", key={"customer": "who"}, event_time="at") == 2
     assert main(["labels", "boxes"]) == 0
+
+
+def test_the_horizon_of_the_model_is_everybodys(registry, log, tmp_path, capsys):
+    path = table(tmp_path / "k.csv", ("who", "size", "at"), [("c7", "big", "2027-01-25")])
+    cloche.label("boxes", path, label="size", key={"customer": "who"}, event_time="at")
+    assert horizon_of(workplace(), "boxes").days == 30
+    for words, matched in (([], 0), (["--horizon", "90d"], 1), (["--set-horizon", "90d"], 1), ([], 1)):
+        capsys.readouterr()
+        assert main(["labels", "boxes", *words, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["counts"]["attached"] == matched
+    assert horizon_of(workplace(), "boxes").days == 90
 
 
 def test_a_bad_row_is_named_and_nothing_is_sent(registry, log, tmp_path):

@@ -7,10 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
+
+from cloche.errors import UsageError
 
 from cloche.evaluation import Part, Quality
 from cloche.manifest import Metric
-from cloche.registry import Evaluation, back_up, evaluations, layout, restore
+from cloche.registry import Evaluation, back_up, evaluations, horizons, layout, restore
 from cloche.registry.registry import Registry
 from cloche.store import Store
 
@@ -86,3 +89,14 @@ def test_several_at_once_are_all_kept(registry, publish):
         paths = list(pool.map(lambda _: evaluations.keep(registry.store, evaluation()), range(8)))
     assert len(set(paths)) == 8
     assert registry.store.list("models/penguins/evaluations/") == sorted(paths)
+
+
+def test_the_last_horizon_counts(registry, publish):
+    publish()
+    assert horizons.horizon(registry.store, "penguins") is None
+    for days in (90, 7):
+        horizons.set_horizon(registry.store, "penguins", timedelta(days=days), by="ada", at="2026-11-24T12:00:00Z")
+    assert horizons.horizon(registry.store, "penguins") == timedelta(days=7)
+    with pytest.raises(UsageError, match="above 0"):
+        horizons.set_horizon(registry.store, "penguins", timedelta(0), by="ada", at="2026-11-24T12:00:00Z")
+    assert registry.verify().findings == ()
