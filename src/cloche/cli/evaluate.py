@@ -10,7 +10,8 @@ import click
 
 from cloche.api.evaluating import evaluate as evaluated
 from cloche.api.workplace import workplace
-from cloche.cli.ages import parse_age, parse_moment
+from cloche.cli.ages import parse_age
+from cloche.cli.moments import parse_moment
 from cloche.cli.output import json_option, print_json, print_store, print_table, store_option
 from cloche.errors import UsageError
 from cloche.evaluation import Difference, Part
@@ -56,7 +57,8 @@ def evaluate(
         raise UsageError("evaluate: --since, --until and --horizon go with --logged")
     found = evaluated(
         reference, table, target=target, segments=segments, against=against, store=store,
-        since=parse_moment(since, "--since"), until=parse_moment(until, "--until"),
+        since=None if since is None else parse_moment(since, "--since"),
+        until=None if until is None else parse_moment(until, "--until"),
         horizon=None if horizon is None else parse_age(horizon, "--horizon"),
     )  # fmt: skip
     where = workplace(store).store.describe()

@@ -10,7 +10,8 @@ import msgspec
 
 from cloche.api import labelling
 from cloche.api.workplace import workplace
-from cloche.cli.ages import parse_age, parse_moment
+from cloche.cli.ages import parse_age
+from cloche.cli.moments import parse_moment
 from cloche.cli.output import json_option, print_json, print_store, print_table, store_option
 from cloche.errors import UsageError
 from cloche.tables import read
@@ -70,7 +71,7 @@ def show_labels(
     if set_horizon is not None:
         labelling.set_horizon(here, name, parse_age(set_horizon, "--set-horizon"))
     age = None if horizon is None else parse_age(horizon, "--horizon")
-    state = labelling.labels(here, name, since=parse_moment(since, "--since"), horizon=age)
+    state = labelling.labels(here, name, since=None if since is None else parse_moment(since, "--since"), horizon=age)
     asked = {"unmatched": unmatched, "ambiguous": ambiguous, "invalid": invalid}
     listed = state.listed([fate for fate, wanted in asked.items() if wanted])
     if as_json:

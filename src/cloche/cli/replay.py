@@ -13,7 +13,7 @@ from cloche.api.replaying import replay as replay_one
 from cloche.api.replaying import replay_sample
 from cloche.api.workplace import workplace
 from cloche.artifact import EngineChoice
-from cloche.cli.ages import parse_moment
+from cloche.cli.moments import parse_moment
 from cloche.cli.output import json_option, print_json, print_store, store_option
 from cloche.errors import UsageError
 
@@ -49,7 +49,10 @@ def replay(
     else:
         if model or row is not None:
             raise UsageError("replay: --model and --row go with a REQUEST_ID; with --sample the model is NAME")
-        start, end = parse_moment(since, "--since"), parse_moment(until, "--until")
+        start, end = (
+            None if since is None else parse_moment(since, "--since"),
+            None if until is None else parse_moment(until, "--until"),
+        )
         found = replay_sample(what, sample, since=start, until=end, engine=engine, store=store)
     where = workplace(store).store.describe()
     if as_json:

@@ -22,11 +22,12 @@ def answers(base: Path, store_url: str, ids: Collection[str]) -> Iterator[tuple[
         MissingExtraError: the extra `monitor` is not installed.
         SpoolError: the spool cannot be read.
     """
-    if not base.is_dir():
+    spool = Spool.there(base, store_url)
+    if spool is None:
         return
     arrow = home("arrow")
     building = arrow.Building([])
-    for _, _, path in Spool.open(base, store_url).segments():
+    for _, _, path in spool.segments():
         with contextlib.suppress(FileNotFoundError):  # landed meanwhile
             building.add(segments.salvaged(path.read_bytes(), str(path), []), str(path))
     for where, parts in building.done().items():

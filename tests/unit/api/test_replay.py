@@ -13,7 +13,7 @@ import artifacts
 import cloche
 from cloche.cli import main
 from cloche.contract.model import Field
-from cloche.errors import AmbiguousRequestIdError, RecordNotFoundError, UsageError
+from cloche.errors import AmbiguousRequestIdError, EngineMissingError, RecordNotFoundError
 from cloche.ids import RequestIds
 from cloche.prediction_log import layout
 from cloche.prediction_log.spool import Spool
@@ -41,8 +41,8 @@ def test_random_records_after_a_rollback_and_under_other_libraries(registry, tmp
     frames = []
     for number, record in enumerate((one, two, one)):
         made, _ = answered.answered(
-            registry, record, answered.rows(400, seed=number), tmp_path / "cache", schema=number + 1, size=1 + 3 * number,
-            time_us=NOON_US + number * 10**9,
+            registry, record, answered.rows(400, seed=number), tmp_path / "cache", schema=number + 1,
+            size=1 + 3 * number, time_us=NOON_US + number * 10**9,
         )  # fmt: skip
         frames += made
     land(registry.store, frames)
@@ -64,7 +64,7 @@ def test_one_answer(registry, tmp_path, capsys):
         cloche.replay(requests[1].request_id, row=3)
     with pytest.raises(RecordNotFoundError, match="no record"):
         cloche.replay(RequestIds().new())
-    with pytest.raises(UsageError, match="'native', not 'twin'"):
+    with pytest.raises(EngineMissingError, match="no engine 'twin'"):
         cloche.replay(requests[0].request_id, engine="twin")
     assert main(["replay", RequestIds().new()]) == 3
 

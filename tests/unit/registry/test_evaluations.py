@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from cloche.errors import UsageError
-
 from cloche.evaluation import Part, Quality
 from cloche.manifest import Metric
 from cloche.registry import Evaluation, back_up, evaluations, horizons, layout, restore
