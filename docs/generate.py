@@ -371,7 +371,8 @@ any other become; what is listed in `rejects` refuses the row.
 
 ## Evaluation
 
-- float64 throughout; `float32` rounds where the model does. Sums over columns, rows of coefficients, votes and trees
+- float64 throughout; `float32` rounds where the model does. Sums over columns, rows of
+  coefficients, votes and trees
   run from first to last.
 - A row's answer does not depend on its batch: it has the same bits alone and among others. Up to eight rows go one by
   one through plain Python, more through numpy, and each operator gives the same bits both ways.

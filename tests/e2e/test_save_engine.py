@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -16,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import cloche
 from cloche.errors import EngineMissingError, SaveRefusedError, UsageError
+from servers import cloche as cli
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,16 @@ def test_a_model_without_a_twin_stays_with_its_library_and_says_why(rows, store)
     assert version.version == 1
     assert version.engine == "native: KNeighborsClassifier has no twin"
     assert cloche.load("near", store=store).engine == "native"
+
+
+def test_the_command_line_takes_the_engine(linear, rows, tmp_path):
+    file, table, store = tmp_path / "m.skops", tmp_path / "rows.csv", str(tmp_path / "store")
+    skops.io.dump(linear, file)
+    rows[0].to_csv(table, index=False)
+    given = ("save", str(file), "--name", "m", "--inputs", str(table))
+    done = cli(*given, "--engine", "native", store=store)
+    assert "engine: native: engine='native' was asked for" in done.stdout
+    assert cli(*given, "--engine", "fast", store=store).returncode == 2
 
 
 def test_an_unknown_engine_is_refused(linear, rows, store):

@@ -9,6 +9,7 @@ import pytest
 
 from cloche.contract.model import Output
 from cloche.engines.twin import TwinEngine
+from cloche.engines.twin.evaluator import pairwise
 from cloche.graph import Answers, Builder, Input
 from cloche.graph.operators import columns, encode, heads, inputs, numeric, text
 
@@ -82,6 +83,13 @@ FINITE = {
         variance_array=b.floats(RNG.random((3, K)) + 0.1),
         constant_array=floats(b, 3),
         prior_array=floats(b, 3),
+    ),
+    "gaussian-wide": lambda b, x: heads.Gaussian(
+        of=(wide(b, x).node,),
+        mean_array=floats(b, 2, 8 * K),
+        variance_array=b.floats(RNG.random((2, 8 * K)) + 0.1),
+        constant_array=floats(b, 2),
+        prior_array=floats(b, 2),
     ),
     "distances": lambda b, x: heads.Distances(of=(x.node,), centers_array=floats(b, 4, K), root=True),
     "mean": lambda b, x: heads.Mean(of=(x.node, shares(b, x).node, x.node)),
@@ -199,6 +207,12 @@ def test_a_numpy_function_does_not_depend_on_the_length_of_its_array(name):
     values = np.abs(np.random.default_rng(0).normal(size=4_001)) * 30
     alone = [function(np.array([x]))[0] for x in values.tolist()]
     assert function(values).tolist() == alone
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 16, 63, 128, 129, 300])
+def test_pairwise_adds_in_the_order_of_numpy(n):
+    terms = (np.random.default_rng(n).normal(size=n) * 10.0 ** np.arange(n)[::-1] ** 0.5).tolist()
+    assert pairwise(terms) == np.sum(np.array([terms, terms]), axis=1)[1]
 
 
 def test_what_the_model_does_not_take_is_refused_in_both_ways():

@@ -29,6 +29,31 @@ class Evaluator:
     columns: Factory
 
 
+def pairwise(terms: list[Any]) -> Any:
+    """
+    The sum of *terms*, numbers or columns, in the order of `numpy.sum` over a contiguous row.
+
+    numpy keeps eight running sums and halves what is longer than 128 (`pairwise_sum` in its loops_utils.h): rows whose
+    terms nearly cancel differ in the eighth digit where they are added in another order.
+    """
+    n = len(terms)
+    if n > 128:
+        half = n // 2 - n // 2 % 8
+        return pairwise(terms[:half]) + pairwise(terms[half:])
+    if n < 8:
+        total: Any = 0.0
+        rest = terms
+    else:
+        run = list(terms[:8])
+        for start in range(8, n - n % 8, 8):
+            run = [one + other for one, other in zip(run, terms[start : start + 8], strict=True)]
+        total = ((run[0] + run[1]) + (run[2] + run[3])) + ((run[4] + run[5]) + (run[6] + run[7]))
+        rest = terms[n - n % 8 :]
+    for term in rest:
+        total = total + term
+    return total
+
+
 def by_row(factory: Factory) -> Evaluator:
     """The row function used for each row of a batch too: for sparse values, and what numpy has no order for."""
 

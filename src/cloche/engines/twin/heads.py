@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cloche.engines.twin.columns import refuse
-from cloche.engines.twin.evaluator import Array, Evaluator, exp
+from cloche.engines.twin.evaluator import Array, Evaluator, exp, pairwise
 from cloche.graph.operators import heads as ops
 from cloche.graph.shapes import Shape, Weights
 
@@ -135,11 +135,9 @@ def _gaussian_columns(op: ops.Gaussian, weights: Weights, inputs: Shapes) -> Cal
     constant, prior = weights.to_dict()[op.constant_array], weights.to_dict()[op.prior_array]
 
     def gaussian(table: Array) -> Array:
-        total = np.zeros((len(table), len(constant)))
         with np.errstate(all="ignore"):
-            for place in range(table.shape[1]):
-                away = table[:, place : place + 1] - mean[:, place]
-                total += away * away / variance[:, place]
+            away = [table[:, place : place + 1] - mean[:, place] for place in range(table.shape[1])]
+            total = pairwise([one * one / variance[:, place] for place, one in enumerate(away)])
             found: Array = prior + (constant - 0.5 * total)
             return found
 
@@ -154,10 +152,8 @@ def _gaussian_row(op: ops.Gaussian, weights: Weights, inputs: Shapes) -> Callabl
     def gaussian(row: list[float]) -> list[float]:
         found = []
         for means, variances, constant, prior in laws:
-            total = 0.0
-            for x, m, v in zip(row, means, variances, strict=True):
-                away = x - m
-                total += away * away / v
+            away = [x - m for x, m in zip(row, means, strict=True)]
+            total = pairwise([one * one / v for one, v in zip(away, variances, strict=True)])
             found.append(prior + (constant - 0.5 * total))
         return found
 

@@ -26,7 +26,11 @@ class Linear(Operator, frozen=True, kw_only=True, tag="linear"):
 
 
 class Gaussian(Operator, frozen=True, kw_only=True, tag="gaussian"):
-    """`prior_array` (m) plus what `constant_array` (m) is above half the sum of (x − mean)² / variance, both (m, k)."""
+    """
+    `prior_array` (m) plus what `constant_array` (m) is above half the sum of (x − mean)² / variance, both (m, k).
+
+    That sum alone is added as `numpy.sum` adds a contiguous row.
+    """
 
     mean_array: str
     variance_array: str
