@@ -87,6 +87,11 @@ def polars(table):
     return pl.DataFrame({name: objects[name].tolist() for name in objects})
 
 
+def with_late_gaps(n=N):
+    """No gap in the table that the model is fitted on; the boundary rows have them where the model takes them."""
+    return mixed(n).drop(columns=["a", "c", "d"]).fillna({"b": 1.0})
+
+
 def words(n=N):
     rng = np.random.default_rng(n)
     pool = ["cold", "warm", "Dry", "été", "wet-wet", "a", "snow_1", "Fog"]
@@ -316,6 +321,16 @@ STEPS = {
     "eliminated": (RFE(Ridge(), n_features_to_select=2), numbers, "number"),
     "target-log": (TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1), numbers, "number"),
     "target-scaled": (TransformedTargetRegressor(Ridge(), transformer=StandardScaler()), numbers, "number"),
+    "lasso-of-sparse-gaps": (
+        make_pipeline(
+            ColumnTransformer(
+                [("n", "passthrough", ["b"]), ("c", OneHotEncoder(handle_unknown="ignore"), ["u", "w"])],
+                sparse_threshold=1.0,
+            ),
+            lm.Lasso(alpha=0.01),
+        ),
+        with_late_gaps, "number",
+    ),
     "nested": (
         make_pipeline(
             ColumnTransformer(

@@ -21,18 +21,20 @@ from cloche.graph.shapes import Shape, Weights
 Shapes = tuple[Shape, ...]
 #: Above so many coefficients numpy's running sum is quicker than a loop; it adds in the same order.
 _LOOPED = 240
+_Check = Callable[[Iterable[float]], None]
 
 # -- sums ---------------------------------------------------------------------------------------
 
 
 def _linear_row(op: ops.Linear, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     coef, intercept = weights.to_dict()[op.coef_array], weights.to_dict()[op.intercept_array]
+    check = _no_check if op.unchecked else _check_finite
     if inputs[0].kind == "sparse":
-        return _linear_sparse(coef, intercept)
+        return _linear_sparse(coef, intercept, check)
     if coef.size > _LOOPED:
-        return _linear_accumulated(coef, intercept)
+        return _linear_accumulated(coef, intercept, check)
     if coef.shape[1] == 1:
-        return _linear_single(coef[:, 0].tolist(), float(intercept[0]))
+        return _linear_single(coef[:, 0].tolist(), float(intercept[0]), check)
     outputs = [(column.tolist(), start) for column, start in zip(coef.T, intercept.tolist(), strict=True)]
 
     def linear(row: list[float]) -> list[float]:
@@ -43,36 +45,40 @@ def _linear_row(op: ops.Linear, weights: Weights, inputs: Shapes) -> Callable[..
                 total += x * c
             total += start
             if total - total != 0.0:
-                _check_finite(row)
+                check(row)
             found.append(total)
         return found
 
     return linear
 
 
-def _linear_single(column: list[float], start: float) -> Callable[..., Any]:
+def _linear_single(column: list[float], start: float, check: _Check) -> Callable[..., Any]:
     def linear(row: list[float]) -> list[float]:
         total = 0.0
         for x, c in zip(row, column, strict=True):
             total += x * c
         total += start
         if total - total != 0.0:
-            _check_finite(row)
+            check(row)
         return [total]
 
     return linear
 
 
-def _linear_accumulated(coef: Array, intercept: Array) -> Callable[..., Any]:
+def _linear_accumulated(coef: Array, intercept: Array, check: _Check) -> Callable[..., Any]:
     def linear(row: list[float]) -> list[float]:
         with np.errstate(all="ignore"):
             products = np.array(row)[:, None] * coef
             found: list[float] = (np.add.accumulate(products, axis=0)[-1] + 0.0 + intercept).tolist()
         if any(x - x != 0.0 for x in found):
-            _check_finite(row)
+            check(row)
         return found
 
     return linear
+
+
+def _no_check(row: Iterable[float]) -> None:
+    """Whatever a row holds is added."""
 
 
 def _check_finite(row: Iterable[float]) -> None:
@@ -81,7 +87,7 @@ def _check_finite(row: Iterable[float]) -> None:
         raise refuse()
 
 
-def _linear_sparse(coef: Array, intercept: Array) -> Callable[..., Any]:
+def _linear_sparse(coef: Array, intercept: Array, check: _Check) -> Callable[..., Any]:
     if coef.shape[1] == 1:
         single, start = coef[:, 0].tolist(), float(intercept[0])
 
@@ -91,7 +97,7 @@ def _linear_sparse(coef: Array, intercept: Array) -> Callable[..., Any]:
                 total += row[place] * single[place]
             total += start
             if total - total != 0.0:
-                _check_finite(row.values())
+                check(row.values())
             return [total]
 
         return linear_one
@@ -105,7 +111,7 @@ def _linear_sparse(coef: Array, intercept: Array) -> Callable[..., Any]:
             products = coef[places] * np.array([row[place] for place in places])[:, None]
             total: list[float] = (np.add.accumulate(products, axis=0)[-1] + 0.0 + intercept).tolist()
         if any(x - x != 0.0 for x in total):
-            _check_finite(row.values())
+            check(row.values())
         return total
 
     return linear
@@ -114,7 +120,7 @@ def _linear_sparse(coef: Array, intercept: Array) -> Callable[..., Any]:
 def _linear_columns(op: ops.Linear, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     coef, intercept = weights.to_dict()[op.coef_array], weights.to_dict()[op.intercept_array]
     if inputs[0].kind == "sparse":
-        one = _linear_sparse(coef, intercept)
+        one = _linear_sparse(coef, intercept, _no_check if op.unchecked else _check_finite)
         return lambda rows: np.array([one(row) for row in rows], dtype=np.float64).reshape(len(rows), -1)
 
     def linear(table: Array) -> Array:
@@ -123,7 +129,7 @@ def _linear_columns(op: ops.Linear, weights: Weights, inputs: Shapes) -> Callabl
             for place in range(table.shape[1]):
                 total += table[:, place : place + 1] * coef[place]
             total += intercept
-        if not np.isfinite(total).all() and not np.isfinite(table).all():
+        if not op.unchecked and not np.isfinite(total).all() and not np.isfinite(table).all():
             raise refuse()
         return total
 

@@ -11,11 +11,12 @@ from cloche.graph.shapes import Kind, Shape, Weights, expect
 class Linear(Operator, frozen=True, kw_only=True, tag="linear"):
     """
     The sum over the columns, first to last, of the number times its row of `coef_array` (k, m), then plus
-    `intercept_array` (m). A row that holds NaN or infinity is refused.
+    `intercept_array` (m). A row that holds NaN or infinity is refused, unless `unchecked`: then it gives what it gives.
     """
 
     coef_array: str
     intercept_array: str
+    unchecked: bool = False
     takes: ClassVar[tuple[Kind, ...]] = ("numbers", "sparse")
 
     def check(self, inputs: tuple[Shape, ...], weights: Weights) -> Shape:

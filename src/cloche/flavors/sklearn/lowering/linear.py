@@ -19,20 +19,26 @@ from cloche.graph.operators.heads import Above, Argmax, Complement, Linear, Shar
 from cloche.graph.operators.numeric import Function, Scale
 
 
-def linear(flow: Flow, coef: Any, intercept: Any) -> Value:
-    """The node of `X @ coef.T + intercept`; *coef* is (m, k) or (k,)."""
+def linear(flow: Flow, coef: Any, intercept: Any, *, unchecked: bool = False) -> Value:
+    """The node of `X @ coef.T + intercept`; *coef* is (m, k) or (k,). An *unchecked* one takes NaN."""
     rows = np.atleast_2d(coef.toarray() if sparse.issparse(coef) else np.asarray(coef, dtype=np.float64))
     starts = np.zeros(len(rows)) + np.asarray(intercept, dtype=np.float64).ravel()
     value = flow.any_numbers()
     if value.width != rows.shape[1]:
         raise NotLoweredError(f"a linear model of {rows.shape[1]} columns is shown {value.width}")
     builder = flow.builder
-    op = Linear(of=(value.node,), coef_array=builder.floats(rows.T), intercept_array=builder.floats(starts))
-    return builder.add(op)
+    named = {"coef_array": builder.floats(rows.T), "intercept_array": builder.floats(starts)}
+    return builder.add(Linear(of=(value.node,), unchecked=unchecked, **named))
 
 
 def _regressor(step: Any, flow: Flow) -> Head:
     return Head(flow.builder, prediction=linear(flow, step.coef_, step.intercept_))
+
+
+def _elastic(step: Any, flow: Flow) -> Head:
+    """scikit-learn looks at a dense table before it multiplies, and not at a sparse one."""
+    unchecked = flow.any_numbers().kind == "sparse" if flow.sparse is None else flow.sparse
+    return Head(flow.builder, prediction=linear(flow, step.coef_, step.intercept_, unchecked=unchecked))
 
 
 def _generalised(step: Any, flow: Flow) -> Head:
@@ -113,12 +119,10 @@ def _sgd(step: Any, flow: Flow) -> Head:
 _REGRESSORS = (
     lm.ARDRegression,
     lm.BayesianRidge,
-    lm.ElasticNet,
     lm.ElasticNetCV,
     lm.HuberRegressor,
     lm.Lars,
     lm.LarsCV,
-    lm.Lasso,
     lm.LassoCV,
     lm.LassoLars,
     lm.LassoLarsCV,
@@ -147,6 +151,7 @@ _CLASSIFIERS = (
 )
 PREDICTORS: dict[type, Callable[[Any, Flow], Head]] = {
     **dict.fromkeys(_REGRESSORS, _regressor),
+    **dict.fromkeys((lm.ElasticNet, lm.Lasso), _elastic),
     **dict.fromkeys((lm.GammaRegressor, lm.PoissonRegressor, lm.TweedieRegressor), _generalised),
     **dict.fromkeys(_CLASSIFIERS, _classifier),
     **dict.fromkeys((lm.LogisticRegression, lm.LogisticRegressionCV, LinearDiscriminantAnalysis), _logistic),
