@@ -156,6 +156,9 @@ def _calibrator(step: Any, value: Value, builder: Builder) -> Value:
         return sigmoid(builder, builder.add(Function(of=(bent.node,), name="negative")))
     if type(step) is not IsotonicRegression or step.out_of_bounds != "clip":
         raise NotLoweredError(f"a calibrator of type {type(step).__name__}")
+    dx, dy = np.diff(step.X_thresholds_), np.diff(step.y_thresholds_)
+    if ((dy > 1e-9) & (dx <= 1e-9 * (1 + np.abs(step.X_thresholds_[1:])))).any():
+        raise NotLoweredError("an isotonic calibrator with a step so steep that the last bits of a score decide")
     x, y = builder.floats(step.X_thresholds_), builder.floats(step.y_thresholds_)
     return builder.add(Interpolate(of=(value.node,), x_array=x, y_array=y))
 
