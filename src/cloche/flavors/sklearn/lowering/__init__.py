@@ -37,7 +37,9 @@ def lower(model: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
         return flow.builder.finish(_answers(model, head, contract))
     except NotLoweredError:
         raise
-    except (TamperedModelError, AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
+    except TamperedModelError as exc:
+        raise NotLoweredError(f"a fitted parameter is not as an operator takes it: {exc}") from exc
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
         # An estimator of another version, or with a parameter nobody thought of: it stays with its library.
         raise NotLoweredError(f"{type(model).__name__} cannot be read: {type(exc).__name__}: {exc}") from exc
 
