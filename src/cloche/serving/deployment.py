@@ -67,7 +67,7 @@ class Deployment:
 
     @property
     def engine(self) -> str:
-        """Which engine answers: `native`, later `twin` or `onnx`."""
+        """Which engine answers: `native` or `twin`, later `onnx`."""
         return self.logged.engine
 
     async def infer(self, rows: ValidRows, timeout_s: float) -> Outputs:

@@ -28,7 +28,7 @@ class Model:
 
     @property
     def engine(self) -> str:
-        """Which engine answers: `native`, later `twin` or `onnx`."""
+        """Which engine answers: `native` or `twin`, later `onnx`."""
         return str(self._opened.engine.name)
 
     @property
