@@ -30,6 +30,7 @@ def test_every_process_is_there_once_and_gone_at_the_end(lines_store: str) -> No
         found = by_role(server.process.pid)
         assert {role: len(pids) for role, pids in found.items()} == {
             "agent": 1,
+            "monitor": 0,
             "template": 1,
             "worker": 2,
             "engine": 2,
