@@ -63,7 +63,7 @@ def _lines(tmp_path_factory: pytest.TempPathFactory) -> str:
     with warm.saves():
         for strength in (1.0, 0.1):
             model = LogisticRegression(C=strength).fit(table, labels)
-            cloche.save(model, "lines", inputs=table, targets=labels, store=place, quiet=True)
+            cloche.save(model, "lines", inputs=table, targets=labels, store=place, engine="native", quiet=True)
     return place
 
 

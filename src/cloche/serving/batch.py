@@ -48,7 +48,8 @@ def take(queue: deque[Waiting], *, together: bool) -> list[Waiting]:
             queue.popleft()
             continue
         most = min(MAX_ROWS, MAX_VALUES // max(1, len(entry.columns)))
-        if batch and (not together or rows + entry.n > most):
+        alone = not together or not entry.n or not rows  # a call of no rows has no columns to join
+        if batch and (alone or rows + entry.n > most):
             break
         batch.append(queue.popleft())
         rows += entry.n

@@ -74,8 +74,8 @@ class Lane(RowQueue):
 
     async def _serve(self, entries: Sequence[Waiting]) -> bool:
         """Answer a batch; False where it failed and each request is to be asked alone."""
-        columns, n = batch.joined(entries)
         try:
+            columns, n = batch.joined(entries)
             await self._revive()
             outputs = await self._call(columns, n, max(entry.timeout_s for entry in entries))
         except TimeoutError:

@@ -149,6 +149,8 @@ def entries(*sizes: int, fields: int = 1) -> list[Waiting]:
         pytest.param((1, 1, 1), 1, True, 3, id="all"),
         pytest.param((1, 1, 1), 1, False, 1, id="one-at-a-time"),
         pytest.param((4000, 96, 1), 1, True, 2, id="bounded-in-rows"),
+        pytest.param((0, 1, 1), 1, True, 1, id="a-call-of-no-rows-is-alone"),
+        pytest.param((1, 0, 1), 1, True, 1, id="and-ends-a-batch"),
         pytest.param((9000, 1), 1, True, 1, id="a-large-request-is-a-batch-of-its-own"),
         pytest.param((100, 100, 100), 1000, True, 2, id="bounded-in-values"),
     ],
