@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from cloche.web import server
 from cloche.web.mounted import MountedApp, Served
 from cloche.web.processes import launch
 from cloche.web.traces import traces_of
+
+_log = logging.getLogger("cloche.log")
 
 __all__ = ["Served", "asgi", "open", "serve"]
 
@@ -33,14 +37,15 @@ def open(reference: str, *, store: str | None = None, strict: bool = False, log:
     """
     here = workplace(store)
     config = replace(here.settings.server, strict=strict)
-    return Served(
-        here.registry,
-        reference,
-        config=config,
-        trust=here.trust,
-        cache=here.settings.cache,
-        log=_own_log(here) if log else None,
-    )
+    with _own_log(here, here.settings.log, wanted=log) as own:
+        return Served(
+            here.registry,
+            reference,
+            config=config,
+            trust=here.trust,
+            cache=here.settings.cache,
+            log=own,
+        )
 
 
 def asgi(*references: str, store: str | None = None, strict: bool = False, log: bool = False) -> MountedApp:
@@ -57,19 +62,28 @@ def asgi(*references: str, store: str | None = None, strict: bool = False, log: 
     """
     here = workplace(store)
     config = replace(here.settings.server, strict=strict)
-    return MountedApp(
-        here.registry,
-        references,
-        config=config,
-        trust=here.trust,
-        cache=here.settings.cache,
-        log=_own_log(here) if log else None,
-        traces=traces_of(here.settings.traces, guest=True),
-    )
+    with _own_log(here, here.settings.log, wanted=log) as own:
+        return MountedApp(
+            here.registry,
+            references,
+            config=config,
+            trust=here.trust,
+            cache=here.settings.cache,
+            log=own,
+            traces=traces_of(here.settings.traces, guest=True),
+        )
 
 
-def _own_log(here: Workplace) -> OwnLog:
-    return OwnLog(here.settings.log, here.settings.spool, here.store)
+@contextlib.contextmanager
+def _own_log(here: Workplace, config: LogConfig, *, wanted: bool) -> Iterator[OwnLog | None]:
+    """The log of what is made inside the block, which closes it then; closed at once where that fails."""
+    own = OwnLog(config, here.settings.spool, here.store) if wanted else None
+    try:
+        yield own
+    except BaseException:
+        if own is not None:
+            own.close()
+        raise
 
 
 def serve(  # noqa: RET503  (the last call never returns)
@@ -92,18 +106,18 @@ def serve(  # noqa: RET503  (the last call never returns)
         UsageError: the port is taken, the address is none of this machine.
     """
     if sys.platform != "linux":
-        return server.run(
-            here.registry,
-            references,
-            config=config,
-            trust=here.trust,
-            cache=here.settings.cache,
-            keys=KeyRing.open(here.settings.keys, here.store, Path.cwd()),
-            everything=everything,
-            log=_own_log(replace(here, settings=replace(here.settings, log=log))) if log.enabled else None,
-            traces=traces_of(here.settings.traces),
-            ready=(lambda facts: print(facts.json(), flush=True)) if as_json else None,
-        )
+        with _own_log(here, log, wanted=log.enabled and _keeps_logs()) as own:
+            return server.run(
+                here.registry,
+                references,
+                config=config,
+                trust=here.trust,
+                cache=here.settings.cache,
+                keys=KeyRing.open(here.settings.keys, here.store, Path.cwd()),
+                everything=everything,
+                log=own,
+                traces=traces_of(here.settings.traces),
+            )
     launch.launch(
         launch.Launch(
             store=here.store,
@@ -122,3 +136,10 @@ def serve(  # noqa: RET503  (the last call never returns)
             runtime_directory=os.environ.get("XDG_RUNTIME_DIR"),
         )
     )
+
+
+def _keeps_logs() -> bool:
+    if sys.platform == "win32":
+        _log.warning("no prediction log is kept: Windows does not have the file locks that it needs")
+        return False
+    return True

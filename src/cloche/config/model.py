@@ -140,7 +140,7 @@ class LogConfig:
     )
     sample: float = _setting(1.0, "share of the requests that are recorded", minimum=0.0, maximum=1.0)
     segment_bytes: int = _setting(8_388_608, "a segment is sealed at this size", minimum=65_536)
-    segment_age_s: float = _setting(5.0, "a segment is sealed at this age", minimum=0.05)
+    segment_age_s: float = _setting(3.0, "a segment is sealed at this age", minimum=0.05)
     hash_key: Location | None = _setting(
         None,
         "file with the secret of keyed hashes; with it private fields are recorded as hashes, without it not at all",

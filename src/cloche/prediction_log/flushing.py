@@ -37,10 +37,10 @@ class Flushing:
         """
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
-            self._turn = asyncio.create_task(self._take_turn(self._next, self._turn))
+            self._turn = asyncio.create_task(self._take_turn(self._next, self._turn, self._writer.unsealed))
         await asyncio.shield(self._next)
 
-    async def _take_turn(self, done: asyncio.Future[None], before: asyncio.Task[None] | None) -> None:
+    async def _take_turn(self, done: asyncio.Future[None], before: asyncio.Task[None] | None, unsealed: int) -> None:
         if before is not None:
             await asyncio.wait([before])
         if self._landed:
@@ -48,7 +48,9 @@ class Flushing:
         self._next = None  # whoever comes from now on was not written yet
         try:
             await (self._hand_over() if self._landed else self._flush())
-        except OSError as exc:
+            if self._writer.unsealed != unsealed:
+                raise OSError("a segment could not be handed over")
+        except Exception as exc:  # noqa: BLE001  whatever it is, those who wait are told
             _log.error("records could not be flushed: %s", exc)
             done.set_exception(LogUnavailableError("the record of this answer could not be flushed; try again"))
             done.exception()  # nobody may be left who waits for it
@@ -56,12 +58,14 @@ class Flushing:
             done.set_result(None)
 
     async def _flush(self) -> None:
-        segment = self._writer.segment
-        if segment is None:  # sealed meanwhile, which flushed it
+        descriptor = self._writer.duplicate()
+        if descriptor is None:  # sealed meanwhile, which flushed it
             return
-        descriptor = segment.duplicate()
         try:
             await asyncio.to_thread(os.fdatasync, descriptor)
+        except OSError:
+            self._writer.seal()  # a second flush of the same pages would succeed without having written them
+            raise
         finally:
             os.close(descriptor)
 

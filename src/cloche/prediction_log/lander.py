@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from cloche.config import LogConfig
-from cloche.errors import StoreError
+from cloche.errors import ClocheError
 from cloche.prediction_log import landing
 from cloche.prediction_log.privacy import read_hash_key
 from cloche.prediction_log.recorder import Recorder
@@ -58,7 +58,7 @@ class OwnLog:
         try:
             landing.land(self._spool, self._store)
             self._told = False
-        except (StoreError, OSError) as exc:
+        except (ClocheError, OSError) as exc:
             if not self._told:
                 _log.warning("records wait in %s: %s", self._spool.folder, exc)
             self._told = True

@@ -11,10 +11,10 @@ import logging
 import time
 from pathlib import Path
 
-from cloche.errors import ObjectExistsError, ObjectNotFoundError
+from cloche.errors import ObjectExistsError, ObjectNotFoundError, StoreUnreachableError
 from cloche.prediction_log import layout
 from cloche.prediction_log.spool import Spool
-from cloche.store import Store
+from cloche.store import MARKER, Store
 
 _log = logging.getLogger("cloche.log")
 
@@ -24,16 +24,27 @@ def land(spool: Spool, store: Store) -> int:
     Put every segment that nobody writes any more into *store*, and take it away here; how many that were.
 
     Raises:
-        StoreError: the store did not take one; the others wait as well.
-        OSError: the spool cannot be read.
+        StoreError: the store did not take one, or its folder is not there; the others wait as well.
+        OSError: a segment of the spool cannot be read; the others were landed all the same.
     """
-    spool.seal_abandoned()
-    done = 0
+    if store.root is not None and not (store.root / MARKER).exists():  # unmounted: it would be made anew, and hidden
+        raise StoreUnreachableError(f"store {store.describe()}: the folder is not there, or is no store any more")
+    done, failures = 0, list[OSError]()
+    try:
+        spool.seal_abandoned()
+    except OSError as exc:
+        failures.append(exc)
     for number, sealed, path in spool.segments():
         if sealed:
-            with contextlib.suppress(FileNotFoundError):  # another process of this host was faster
+            try:
                 _land(spool, store, number, path)
                 done += 1
+            except FileNotFoundError:  # another process of this host was faster
+                continue
+            except OSError as exc:
+                failures.append(exc)
+    if failures:
+        raise failures[0]
     return done
 
 

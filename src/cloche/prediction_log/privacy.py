@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cloche.contract.model import Contract, Field
 from cloche.errors import UsageError
 from cloche.prediction_log.frames import Kept, LoggedField
@@ -58,8 +60,15 @@ def text_of(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, dt.datetime):
-        return (value.astimezone(dt.UTC) if value.tzinfo else value).isoformat()
+        return _utc(value).isoformat()
     return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def _utc(moment: dt.datetime) -> dt.datetime:
+    try:
+        return moment.astimezone(dt.UTC) if moment.tzinfo else moment
+    except OverflowError:  # before the year 1 or after 9999 in UTC
+        return moment
 
 
 class Redaction:
@@ -135,7 +144,7 @@ def _size_of(field: Field) -> Callable[[Any], float]:
     if field.type in ("date", "datetime"):
         return _seconds
     if field.type == "vector":
-        return lambda value: float(sum(x * x for x in value)) ** 0.5
+        return lambda value: float(np.linalg.norm(value))  # as the profile does, to the last bit
     return float if field.type in ("number", "integer", "boolean") else lambda value: float(len(str(value)))
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from cloche.config import LogConfig
 from cloche.contract.model import Contract
-from cloche.errors import LogUnavailableError
+from cloche.errors import LogUnavailableError, RequestError
 from cloche.prediction_log.flushing import Flushing
 from cloche.prediction_log.frames import Labels, Request, Schema
 from cloche.prediction_log.privacy import Redaction, hashed, read_hash_key
@@ -29,7 +29,11 @@ from cloche.prediction_log.writer import Record, SegmentWriter
 
 @dataclass(slots=True)
 class Counts:
-    """Since the start: records and their bytes, and records given up because of `sample` or because of the disk."""
+    """
+    Since the start: records and their bytes; records left out by `sample`, and those that the disk did not keep.
+
+    One that was written and not made as safe as `durability` asks counts as `lost`, and may be there all the same.
+    """
 
     records: int = 0
     bytes: int = 0
@@ -76,16 +80,18 @@ class Recorder:
         """Whether a record that is written is safe enough for its answer to leave."""
         return self._config.durability == "disk"
 
-    async def record(self, request: Request, answered: Answered | None = None) -> None:
+    async def record(self, request: Request, answered: Answered | None = None, *, within_s: float) -> None:
         """
         Keep *request*, with what it was answered with; returns when the answer may leave.
 
         Raises:
-            LogUnavailableError: it could not be kept, and `on_full` is "refuse".
+            LogUnavailableError: it could not be kept, or not in time, and `on_full` is "refuse".
         """
         try:
-            if self._keep([(request, answered)]):
-                await self._durable()
+            kept = self._write([(request, answered)])
+            if kept:
+                await self._durable(within_s)
+                self.counts.records += kept
         except LogUnavailableError:
             self.counts.lost += 1
             if self._config.on_full == "refuse":
@@ -99,21 +105,20 @@ class Recorder:
             LogUnavailableError: none could be kept, and `on_full` is "refuse".
         """
         try:
-            self._keep(requests)
+            self.counts.records += self._write(requests)
         except LogUnavailableError:
             self.counts.lost += len(requests)
             if self._config.on_full == "refuse":
                 raise
 
-    def _keep(self, requests: Sequence[tuple[Request, Answered | None]]) -> bool:
-        """Write those that are not sampled out; whether there was one."""
+    def _write(self, requests: Sequence[tuple[Request, Answered | None]]) -> int:
+        """Write those that are not sampled out; how many that were."""
         sample = self._config.sample
         kept = requests if sample >= 1.0 else [one for one in requests if random.random() < sample]  # noqa: S311
         self.counts.sampled_out += len(requests) - len(kept)
         if kept:
             self.counts.bytes += self._writer.write([self._record(*one) for one in kept])
-            self.counts.records += len(kept)
-        return bool(kept)
+        return len(kept)
 
     def _record(self, request: Request, answered: Answered | None) -> Record:
         if answered is None:
@@ -122,20 +127,25 @@ class Recorder:
         schema = (version, lambda number: _schema(number, version, redaction))
         return lambda number: _filled(request, answered, redaction, number), schema
 
-    async def record_labels(self, labels: Labels, contract: Contract) -> None:
+    async def record_labels(self, labels: Labels, contract: Contract, *, within_s: float) -> None:
         """
         Keep labels; the values of private key fields as hashes, as in the records that they are to meet.
 
         Raises:
-            LogUnavailableError: they could not be kept.
+            RequestError: one names a private key, and this host keeps no hashes by which answers could be found.
+            LogUnavailableError: they could not be kept, or not in time.
         """
         private = {one.name for one in contract.fields if one.private}
         kept = tuple(
             one if one.key is None else replace(one, key=self._hidden(one.key, private)) for one in labels.labels
         )
         frame = replace(labels, labels=kept)
-        self.counts.bytes += self._writer.write([(lambda _number: frame, None)])
-        await self._durable()
+        try:
+            self.counts.bytes += self._writer.write([(lambda _number: frame, None)])
+            await self._durable(within_s)
+        except LogUnavailableError:
+            self.counts.lost += 1
+            raise
         self.counts.records += 1
 
     def tick(self) -> None:
@@ -147,21 +157,32 @@ class Recorder:
         self._writer.seal()
 
     def _hidden(self, key: Mapping[str, Any], private: set[str]) -> dict[str, Any]:
-        secret = self._hash_key
-        return {
-            name: value if name not in private else (None if secret is None else hashed(value, secret))
-            for name, value in key.items()
-        }
+        secret, named = self._hash_key, sorted(private & set(key))
+        if not named:
+            return dict(key)
+        if secret is None:
+            raise RequestError(
+                f"key: '{named[0]}' is private, and this server keeps no hashes of private fields "
+                "(setting [log] hash_key); name answers by 'request_id'"
+            )
+        return {name: hashed(value, secret) if name in private else value for name, value in key.items()}
 
-    async def _durable(self) -> None:
+    async def _durable(self, within_s: float) -> None:
         """What was written until now is as safe as it has to be."""
-        if self._config.durability == "disk":
+        if self.at_once:
             return
+        try:
+            async with asyncio.timeout(within_s):
+                await self._flushing_here().wait()
+        except TimeoutError:
+            raise LogUnavailableError(f"the record was not kept within {within_s:g} s; try again") from None
+
+    def _flushing_here(self) -> Flushing:
         loop = asyncio.get_running_loop()
-        flushing = self._flushing.get(loop)
-        if flushing is None:
-            flushing = self._flushing[loop] = Flushing(self._writer, self._config.durability == "store")
-        await flushing.wait()
+        found = self._flushing.get(loop)
+        if found is None:
+            found = self._flushing[loop] = Flushing(self._writer, self._config.durability == "store")
+        return found
 
 
 def open_recorder(config: LogConfig, spool: Path, store_url: str) -> Recorder:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from cloche.errors import DamagedSegmentError
 from cloche.prediction_log.frames import Frame, Header
@@ -33,19 +34,14 @@ def packed(frame: Frame) -> bytes:
     """
     *frame* as it stands in a segment.
 
-    What msgpack has no form for (an integer beyond 64 bits, a moment that is before the year 1 in UTC) stands as text.
+    What msgpack has no form for (an integer beyond 64 bits, a moment that is before the year 1 in UTC, a type of a
+    model's own) stands as text: no answer is held back because of what its record looks like.
     """
     try:
         payload = _encoder.encode(frame)
-    except (OverflowError, TypeError):
-        payload = _encoder.encode(
-            msgspec.structs.replace(frame, **{name: _plain(value) for name, value in _fields(frame)})
-        )
+    except (OverflowError, TypeError, ValueError):
+        payload = _encoder.encode(_plain(frame))
     return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
-
-
-def _fields(frame: Frame) -> Iterator[tuple[str, Any]]:
-    return ((name, getattr(frame, name)) for name in frame.__struct_fields__)
 
 
 def _plain(value: Any) -> Any:
@@ -53,12 +49,23 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {_text(str(key)): _plain(one) for key, one in value.items()}
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist())
-    if isinstance(value, dt.datetime):
+    if isinstance(value, dt.date):
         return value.isoformat()
-    return str(value) if type(value) is int and value not in _WHOLE else value
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, msgspec.Struct):
+        return replace(value, **{name: _plain(getattr(value, name)) for name in value.__struct_fields__})
+    if isinstance(value, int):
+        return value if value in _WHOLE else str(value)
+    return value if value is None or isinstance(value, float | bytes) else _text(str(value))
+
+
+def _text(value: str) -> str:
+    """UTF-8 has no form for half a surrogate pair."""
+    return value.encode("utf-8", "backslashreplace").decode()
 
 
 def payloads(data: bytes | memoryview) -> Iterator[tuple[memoryview, int]]:

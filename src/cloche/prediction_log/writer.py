@@ -47,15 +47,17 @@ class SegmentWriter:
         self._clock = clock
         self._lock = threading.RLock()
         self._segment: Segment | None = None
+        self._born = 0.0
         self._schemas: dict[Hashable, int] = {}
         self._again_at = 0.0
         self._sealed: set[Path] = set()
         self.broken = False  #: the last record could not be kept
+        self.unsealed = 0  #: how many segments could not be handed over
 
-    @property
-    def segment(self) -> Segment | None:
-        """What is being written."""
-        return self._segment
+    def duplicate(self) -> int | None:
+        """A descriptor of what is being written, to be flushed and closed; None where all of it was handed over."""
+        with self._lock:
+            return None if self._segment is None else self._segment.duplicate()
 
     def write(self, records: Sequence[Record]) -> int:
         """
@@ -74,7 +76,7 @@ class SegmentWriter:
     def tick(self) -> None:
         """To be called now and then: a segment is sealed at its age also where nothing comes after it."""
         with self._lock:
-            if self._segment is not None and self._clock() - self._segment.born >= self._segment_age_s:
+            if self._segment is not None and self._old():
                 self.seal()
 
     def seal(self) -> None:
@@ -86,7 +88,8 @@ class SegmentWriter:
                 return
             try:
                 self._sealed = {*self.waiting(), segment.seal()}
-            except OSError as exc:  # the agent seals it when we are gone
+            except OSError as exc:  # it is closed: whoever seals what was abandoned takes it
+                self.unsealed += 1
                 _log.error("segment %d could not be sealed: %s", segment.number, exc)
 
     def waiting(self) -> set[Path]:
@@ -116,7 +119,7 @@ class SegmentWriter:
     def _open(self) -> None:
         segment = self._segment
         if segment is not None:
-            if segment.written < self._segment_bytes and self._clock() - segment.born < self._segment_age_s:
+            if segment.written < self._segment_bytes and not self._old():
                 return
             self.seal()
         if self._clock() < self._again_at:
@@ -127,9 +130,13 @@ class SegmentWriter:
         except OSError as exc:
             self._again_at = self._clock() + _PAUSE_S
             raise self._unavailable(str(exc)) from exc
+        self._born = self._clock()
         now_us = time.time_ns() // 1000
         header = Header(self._spool.id, self._segment.number, now_us, __version__, platform.node())
         self._append(segments.packed(header))
+
+    def _old(self) -> bool:
+        return self._clock() - self._born >= self._segment_age_s
 
     def _append(self, data: bytes) -> None:
         segment = self._segment

@@ -121,6 +121,11 @@ class Deployments:
         """What is held of *name*."""
         return self._held.get(name)
 
+    def route_of(self, deployment: Deployment) -> str:
+        """The route by which that version answers here, or "pinned" where it was named exactly."""
+        held = self._held.get(deployment.name)
+        return (None if held is None else held.route) or "pinned"
+
     @property
     def default_name(self) -> str | None:
         """The model that a path without a name means: the default, or the only one."""
@@ -147,7 +152,7 @@ class Deployments:
         if name is None:
             raise ModelRequiredError(
                 "several models are served and the path names none; "
-                f"use /models/NAME/predict with one of: {_list(self._held)}"
+                f"use /models/NAME/… with one of: {_list(self._held)}"
             )
         held = self._held.get(name)
         if held is None:

@@ -87,7 +87,7 @@ class Call:
             deployment.name, deployment.version, deployment.number, None, None, bytes_in, deployment.engine
         )
         #: How it came to its version: by a route, or because path or command named exactly that one.
-        self._route = (None if held is None or admitted.target.version is not None else held.route) or "pinned"
+        self._route = "pinned" if admitted.target.version is not None else deployments.route_of(deployment)
         self._told = headers_of(notice, deployment.name, config.root_path)
 
     def rows(self, body: bytes) -> ValidRows:

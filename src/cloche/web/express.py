@@ -16,16 +16,16 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from cloche.contract.compiled import ValidRows
-from cloche.errors import DrainingError, LogUnavailableError
+from cloche.errors import DrainingError
 from cloche.records import Outputs
 from cloche.serving.deployment import Deployment
 from cloche.web import routes
-from cloche.web.answer import CLIENT_CLOSED, Answer, of_error, of_failure, of_refusal
+from cloche.web.answer import CLIENT_CLOSED, Answer, of_failure, of_refusal
 from cloche.web.call import Call
 from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
 from cloche.web.predicting import LARGE_BODY, Predicting
-from cloche.web.recording import Records, request_of
+from cloche.web.recording import Records, not_recorded, request_of
 from cloche.web.traces import Trace, Traces, measured
 
 #: Headers that ask for something beyond a plain answer.
@@ -165,8 +165,8 @@ class Express:
                 trace.begin("record")
             try:
                 self._records.record_all([(request_of(a.verdict, answer), answer.answered) for a, answer in answers])
-            except LogUnavailableError as exc:
-                answers = [(asked, of_error(exc, asked.verdict)) for asked, _ in answers]
+            except Exception as exc:  # noqa: BLE001  as in `app.py`
+                answers = [(asked, not_recorded(exc, asked.verdict)) for asked, _ in answers]
             else:
                 for trace in traces:
                     trace.end()

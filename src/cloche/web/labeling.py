@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
+from msgspec.structs import replace
+
 from cloche.config import ServerConfig
 from cloche.contract.labels import CompiledLabels, ValidLabel
-from cloche.errors import ClocheError, ForbiddenError, LogUnavailableError, UnsupportedMediaTypeError
+from cloche.errors import ClocheError, ForbiddenError, NotFoundError, UnsupportedMediaTypeError
 from cloche.prediction_log.frames import Label, Labels
 from cloche.serving.deployment import Deployment
 from cloche.serving.deployments import Deployments
-from cloche.web.answer import Answer, of_error, of_json
+from cloche.web.answer import Answer, of_failure, of_json
 from cloche.web.bodies import Bounds
 from cloche.web.gate import Admitted, Facts
-from cloche.web.predicting import Receive, read_body
+from cloche.web.predicting import LARGE_BODY, Receive, apart, read_body
 from cloche.web.recording import Records
 from cloche.web.traces import measured
 
 _JSON = "application/json"
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 
 class Labeling:
@@ -46,23 +51,30 @@ class Labeling:
         deployment = self._deployments.find(admitted.target.model)
         if not admitted.may_see(deployment.name):
             raise ForbiddenError(f"the key lacks the scope 'label' for model '{deployment.name}'")
+        if self._records is None:
+            raise NotFoundError("this server keeps no log that labels could be joined to")
         body = await read_body(receive, self._config.max_body_bytes, self._config.body_timeout_s)
         facts = Facts(deployment.name, deployment.version, deployment.number, bytes_in=len(body))
         try:
-            return await self._taken(admitted, deployment, body, facts)
+            return await self._taken(admitted, deployment, body, facts, self._records)
         except ClocheError as exc:
-            return of_error(exc, admitted, facts)
+            return of_failure(exc, admitted, facts)
 
-    async def _taken(self, admitted: Admitted, deployment: Deployment, body: bytes, facts: Facts) -> Answer:
+    async def _taken(
+        self, admitted: Admitted, deployment: Deployment, body: bytes, facts: Facts, records: Records
+    ) -> Answer:
         trace = measured(admitted.trace)
         if trace is not None:
             trace.begin("decode")
-        Bounds(self._config.max_json_depth, self._config.max_text_bytes).check(body, json=True)
-        labels, _ = self._labels_of(deployment).decode(body, max_rows=self._config.max_rows)
+        compiled, bounds = self._labels_of(deployment), Bounds(self._config.max_json_depth, self._config.max_text_bytes)
+
+        def decoded() -> list[ValidLabel]:
+            bounds.check(body, json=True)
+            return compiled.decode(body, max_rows=self._config.max_rows)
+
+        labels = await apart(len(body) > LARGE_BODY, decoded)
         if trace is not None:
             trace.begin("record")
-        if self._records is None:
-            raise LogUnavailableError("this server keeps no log that labels could be joined to")
         if labels:
             frame = Labels(
                 admitted.request_id,
@@ -71,12 +83,12 @@ class Labeling:
                 deployment.name,
                 tuple(map(_label, labels)),
             )
-            await self._records.record_labels(frame, deployment.logged.contract)
+            within_s = self._config.request_timeout_s
+            await records.record_labels(frame, deployment.logged.contract, within_s=within_s)
         if trace is not None:
             trace.end()
         content = {"accepted": len(labels), "request_id": admitted.request_id}
-        answer = of_json(content, status=202)
-        return Answer(answer.status, answer.body, answer.headers, facts)
+        return replace(of_json(content, status=202), facts=replace(facts, rows=len(labels)))
 
     def _labels_of(self, deployment: Deployment) -> CompiledLabels:
         found = self._compiled.get(deployment)
@@ -86,5 +98,5 @@ class Labeling:
 
 
 def _label(one: ValidLabel) -> Label:
-    event_us = None if one.event_time is None else round(one.event_time.timestamp() * 1_000_000)
+    event_us = None if one.event_time is None else (one.event_time - _EPOCH) // _MICROSECOND
     return Label(one.label, one.id, one.row, one.key, event_us)

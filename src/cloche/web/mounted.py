@@ -7,6 +7,7 @@ The engines start when these are made, not in a lifespan: a mounted application 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from collections.abc import MutableMapping, Sequence
 from dataclasses import replace
@@ -45,11 +46,10 @@ def host_config(config: ServerConfig, references: Sequence[str], *, everything: 
 
 
 def _close(host: BackgroundHost, log: OwnLog | None, traces: Traces | None = None) -> None:
-    host.close()
-    if log is not None:
-        log.close()
-    if traces is not None:
-        traces.close()
+    with contextlib.ExitStack() as stack:
+        for one in (traces, log, host):
+            if one is not None:
+                stack.callback(one.close)
 
 
 class MountedApp:
@@ -119,16 +119,17 @@ class Served:
             InvalidInputError: a row breaks the contract; `.problems` says where and how.
             ServingError: overloaded, not ready, too slow, the engine failed, or the record could not be kept.
         """
-        call = DirectCall(self._new_id(), self._records)
+        call = DirectCall(self._new_id(), self._records, within_s=self._timeout_s)
         with self._host.deployments.use() as deployment:
+            route = self._host.deployments.route_of(deployment)
             try:
                 plain, single = wire_rows(rows, deployment.compiled.contract)
                 valid = deployment.compiled.validate(plain, single=single)
                 outputs = await self._host.infer(deployment, valid, self._timeout_s)
             except ClocheError as exc:
-                await call.failed(deployment.logged, exc)
+                await call.failed(deployment.logged, route, exc)
                 raise
-            await call.answered(deployment.logged, valid, outputs)
+            await call.answered(deployment.logged, route, valid, outputs)
             return shape(
                 outputs,
                 valid,

@@ -19,7 +19,7 @@ from cloche.web.gate import Admitted
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Infer = Callable[[Deployment, ValidRows, float], Awaitable[Outputs]]
-#: Decoding more than this takes milliseconds; it is done in a thread, so that others are answered meanwhile.
+#: Decoding more than this takes milliseconds.
 LARGE_BODY = 64_000
 _MANY_ROWS = 500
 _T = TypeVar("_T")
@@ -54,10 +54,10 @@ class Predicting:
         with self._deployments.use(target.model, target.contract, target.version) as deployment:
             call = Call(admitted, asked, deployment, self._deployments, self._config, len(body))
             try:
-                rows = await _apart(len(body) > LARGE_BODY, lambda: call.rows(body))
+                rows = await apart(len(body) > LARGE_BODY, lambda: call.rows(body))
                 async with asked.deadline.kept():
                     outputs = await self._infer(deployment, rows, self._config.request_timeout_s)
-                return await _apart(len(rows) > _MANY_ROWS, lambda: call.answered(rows, outputs))
+                return await apart(len(rows) > _MANY_ROWS, lambda: call.answered(rows, outputs))
             except ClocheError as exc:
                 return call.failed(exc)
 
@@ -87,7 +87,8 @@ class Predicting:
         self._deployments.release(deployment)
 
 
-async def _apart(large: bool, work: Callable[[], _T]) -> _T:
+async def apart(large: bool, work: Callable[[], _T]) -> _T:
+    """What *work* gives; *large* work is done in a thread, so that others are answered meanwhile."""
     return await asyncio.to_thread(work) if large else work()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -19,8 +19,7 @@ from cloche.web.answer import Answer, of_error
 from cloche.web.gate import Admitted, Refusal
 from cloche.web.traces import measured
 
-#: How `cloche.open` came to the version.
-_DIRECT = "live"
+_log = logging.getLogger("cloche.web")
 LogState = Literal["full", "partial", "off"]
 
 
@@ -34,8 +33,8 @@ class Records(Protocol):
     @property
     def at_once(self) -> bool: ...
     def record_all(self, requests: Sequence[tuple[Request, Answered | None]]) -> None: ...
-    async def record(self, request: Request, answered: Answered | None = None) -> None: ...
-    async def record_labels(self, labels: Labels, contract: Contract) -> None: ...
+    async def record(self, request: Request, answered: Answered | None = None, *, within_s: float) -> None: ...
+    async def record_labels(self, labels: Labels, contract: Contract, *, within_s: float) -> None: ...
 
 
 def state_of(records: Records | None) -> LogState:
@@ -45,11 +44,11 @@ def state_of(records: Records | None) -> LogState:
     return "full" if records.complete else "partial"
 
 
-async def recorded(records: Records, verdict: Admitted | Refusal, answer: Answer, timeout_s: float) -> Answer:
+async def recorded(records: Records, verdict: Admitted | Refusal, answer: Answer, within_s: float) -> Answer:
     """
     *answer*, when it may leave: its record is kept.
 
-    What cannot be kept within *timeout_s* is answered with 503 instead.
+    What cannot be kept *within_s* is answered with 503 instead.
     """
     if not _is_predict(verdict):
         return answer
@@ -57,16 +56,19 @@ async def recorded(records: Records, verdict: Admitted | Refusal, answer: Answer
     if trace is not None:
         trace.begin("record")
     try:
-        async with asyncio.timeout(timeout_s):
-            await records.record(request_of(verdict, answer), answer.answered)
-    except TimeoutError:
-        late = LogUnavailableError(f"the record of this answer was not kept within {timeout_s:g} s; try again")
-        return of_error(late, verdict)
-    except LogUnavailableError as exc:
-        return of_error(exc, verdict)
+        await records.record(request_of(verdict, answer), answer.answered, within_s=within_s)
+    except Exception as exc:  # noqa: BLE001  an answer without a record does not leave, whatever the reason
+        return not_recorded(exc, verdict)
     if trace is not None:
         trace.end()
     return answer
+
+
+def not_recorded(exc: Exception, verdict: Admitted | Refusal) -> Answer:
+    """What is answered instead of an answer whose record could not be kept, or not even be made."""
+    if not isinstance(exc, LogUnavailableError):
+        _log.error("the record of request %s could not be made", verdict.request_id, exc_info=exc)
+    return of_error(exc, verdict)
 
 
 def _is_predict(verdict: Admitted | Refusal) -> bool:
@@ -99,29 +101,31 @@ def request_of(verdict: Admitted | Refusal, answer: Answer) -> Request:
 class DirectCall:
     """A request that came by no socket: from the program that we are a guest in."""
 
-    def __init__(self, request_id: str, records: Records | None) -> None:
+    def __init__(self, request_id: str, records: Records | None, *, within_s: float) -> None:
         self.request_id = request_id
         self._records = records
+        self._within_s = within_s
         self._started = time.monotonic()
 
-    async def answered(self, version: LoggedVersion, rows: ValidRows, outputs: Outputs) -> None:
+    async def answered(self, version: LoggedVersion, route: str, rows: ValidRows, outputs: Outputs) -> None:
         """
         Keep the record of an answer.
 
         Raises:
             LogUnavailableError: it could not be kept, and the answer is not to leave.
         """
-        if self._records is not None:
-            await self._records.record(self._request(200, None), Answered(version, _DIRECT, rows, outputs))
+        await self._keep(self._request(200, None), Answered(version, route, rows, outputs))
 
-    async def failed(self, version: LoggedVersion, exc: ClocheError) -> None:
+    async def failed(self, version: LoggedVersion, route: str, exc: ClocheError) -> None:
         """Keep that there was no answer; the error that is on its way is told in any case."""
-        if self._records is None:
-            return
         status, name = problems.status_of(exc)
         found = exc.problems if isinstance(exc, InvalidInputError) else ()
         with contextlib.suppress(LogUnavailableError):
-            await self._records.record(self._request(status, name), Answered(version, _DIRECT, problems=found))
+            await self._keep(self._request(status, name), Answered(version, route, problems=found))
+
+    async def _keep(self, request: Request, answered: Answered) -> None:
+        if self._records is not None:
+            await self._records.record(request, answered, within_s=self._within_s)
 
     def _request(self, status: int, error: str | None) -> Request:
         latency_us = int((time.monotonic() - self._started) * 1e6)

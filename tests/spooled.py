@@ -1,0 +1,92 @@
+"""What stands in a spool and in the landing of a store, and frames to put there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cloche.contract.model import Contract, Field, Output
+from cloche.ids import RequestIds
+from cloche.prediction_log import layout, segments
+from cloche.prediction_log.frames import Frame, Label, Labels, Request, Schema
+from cloche.prediction_log.spool import Spool
+from cloche.prediction_log.version import LoggedVersion
+from cloche.store import Store
+
+new_id = RequestIds().new
+
+CLIMATE = Contract(
+    fields=(
+        Field(name="t", type="number"),
+        Field(name="site", type="string", role="key"),
+        Field(name="name", type="string", role="key", private=True),
+    ),
+    output=Output(task="classification", type="string", classes=("no", "yes"), probabilities=True),
+)
+
+
+def version(contract: Contract = CLIMATE, model: str = "climate", number: int = 1) -> LoggedVersion:
+    return LoggedVersion(model, number, 1, "native", contract)
+
+
+def request(request_id: str | None = None, **more: Any) -> Request:
+    """An answered request that holds no rows."""
+    given: dict[str, Any] = {
+        "client_request_id": None, "time_us": 1_700_000_000_000_000, "latency_us": 900, "status": 200, "error": None,
+        "key": None, "route": "live", "schema": None, "model": "climate", "n": 0,
+    }  # fmt: skip
+    return Request(request_id=request_id or new_id(), **(given | more))
+
+
+def labels(*given: Label) -> Labels:
+    return Labels(new_id(), 1_700_000_000_000_000, None, "climate", given)
+
+
+def sealed(spool: Spool) -> list[list[Frame]]:
+    """The frames of every sealed segment of a spool, by number."""
+    return [list(segments.read(path.read_bytes(), str(path))) for _, done, path in spool.segments() if done]
+
+
+def landed(store: Store) -> dict[str, bytes]:
+    """The landed segments of a store, by path."""
+    return {path: store.get(path) for path in store.list(layout.LANDING)}
+
+
+def frames(store: Store, *spools: Spool) -> list[Frame]:
+    """Every frame that has landed or waits in *spools*; a segment that did both counts once."""
+    found = {}
+    for spool in spools:
+        for number, _, path in spool.segments():
+            with contextlib.suppress(FileNotFoundError):
+                data = path.read_bytes()
+                found[layout.landed(spool.id, number)] = data[: segments.whole_bytes(data)]
+    return [frame for path, data in sorted({**found, **landed(store)}.items()) for frame in segments.read(data, path)]
+
+
+def requests(given: list[Frame]) -> list[Request]:
+    return [frame for frame in given if isinstance(frame, Request)]
+
+
+def schemas(given: list[Frame]) -> list[Schema]:
+    return [frame for frame in given if isinstance(frame, Schema)]
+
+
+def spool_in(base: Path) -> Spool:
+    """The only spool below a folder."""
+    [folder] = [path for path in base.iterdir() if path.is_dir()]
+    return Spool.open(base, json.loads((folder / "spool.json").read_text())["store"])
+
+
+@contextlib.contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """A full disk, for this process: no file grows beyond *size* bytes, and the write that would is cut short."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
