@@ -15,14 +15,16 @@ from typing import Any
 import msgspec
 
 from cloche.contract.compiled import CompiledContract, compile_contract
-from cloche.contract.messages import quoted
-from cloche.contract.model import Contract, Field, FieldType, Output, Policy
+from cloche.contract.messages import clean, named_type, quoted
+from cloche.contract.model import Contract, Field, Output, Policy
 from cloche.contract.problems import MAX_PROBLEMS, Problem
 from cloche.contract.strict_json import RepeatedKeys, parse
 from cloche.errors import InvalidInputError, MalformedBodyError, TooLargeError
 
 _LABEL, _KEY = "label", "key."
 _ID_LENGTH = 128
+#: Rows of a request are counted in 32 bits where labels find them.
+_LAST_ROW = 2**31 - 1
 _NO_OUTPUT = Output(task="regression", type="number")
 
 
@@ -49,14 +51,18 @@ class CompiledLabels:
         self._output = contract.output
         self._many = contract.output.task == "multilabel"
         self._parts = tuple(_label_fields(contract.output))
+        self._classes = {name: _Classes(own) for name, own in _listed_classes(contract.output)}
         self._names = [f"{_KEY}{one.name}" for one in contract.fields if one.role == "key"]
+        self._objects = {"key": "the values of the model's key fields"} if self._names else {}
+        if contract.output.names and not self._many:
+            self._objects[_LABEL] = "a value for each output"
         keys = [_key_field(one) for one in contract.fields if one.role == "key"]
         fields = (*_REFERENCE, *self._parts, *keys)
         self._compiled: CompiledContract = compile_contract(Contract(fields=fields, output=_NO_OUTPUT))
 
-    def decode(self, body: bytes, *, max_rows: int | None = None) -> tuple[list[ValidLabel], bool]:
+    def decode(self, body: bytes, *, max_rows: int | None = None) -> list[ValidLabel]:
         """
-        Read one object or an array of them; whether it was one.
+        Read one object or an array of them.
 
         Raises:
             MalformedBodyError: it is no JSON, or neither.
@@ -72,7 +78,7 @@ class CompiledLabels:
         rows = [parsed.value] if single else parsed.value
         if max_rows is not None and len(rows) > max_rows:
             raise TooLargeError(f"labels: at most {max_rows} a request, got {len(rows)}; send them in parts")
-        return self.validate(rows, single=single), single
+        return self.validate(rows, single=single)
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema 2020-12 of one label."""
@@ -94,33 +100,53 @@ class CompiledLabels:
         Raises:
             InvalidInputError: every problem is listed.
         """
-        flat, sets = zip(*map(self._flat, rows), strict=True) if rows else ((), ())
-        valid = self._compiled.validate(flat, single=single)
-        names = [field.name for field in valid.contract.fields]
-        found = [
-            dict(zip(names, row, strict=True)) | ({_LABEL: given} if self._many else {})
-            for row, given in zip(valid.rows, sets, strict=True)
-        ]
-        problems = [
-            _problem(None if single else number, *wrong)
-            for number, values in enumerate(found)
-            for wrong in self._wrong(values)
-        ]
-        if problems:
-            raise InvalidInputError(problems[:MAX_PROBLEMS], len(problems))
+        problems = _Problems(single)
+        flat = [self._flat(row, number, problems) for number, row in enumerate(rows)]
+        valid = self._valid(flat, problems)
+        names = [field.name for field in self._compiled.contract.fields]
+        found = [dict(zip(names, row, strict=True)) for row in valid]
+        if self._many:
+            known = self._classes[_LABEL]
+            found = [
+                values | {_LABEL: [known.of(one) for one in row[_LABEL]]}
+                for values, row in zip(found, rows, strict=True)
+            ]
+        for number, values in enumerate(found):
+            for wrong in self._wrong(values):
+                problems.add(number, *wrong)
+        problems.check()
         return [self._label(values) for values in found]
 
-    def _flat(self, row: Any) -> tuple[Any, Any]:
-        """`{"key": {"a": 1}}` as `{"key.a": 1}`, and a list of labels beside it; no object stays what it is."""
+    def _valid(self, flat: Sequence[Any], problems: _Problems) -> Sequence[tuple[Any, ...]]:
+        """The values of flat rows; none where anything is wrong."""
+        try:
+            valid = self._compiled.validate(flat, single=problems.single)
+        except InvalidInputError as exc:
+            problems.take(exc)
+            problems.check()
+            raise
+        problems.check()
+        return valid.rows
+
+    def _flat(self, row: Any, number: int, problems: _Problems) -> Any:
+        """`{"key": {"a": 1}}` as `{"key.a": 1}`; what has another shape is a problem, and left out."""
         if not isinstance(row, dict):
-            return row, None
+            return row
         flat: list[tuple[str, Any]] = []
         for name, value in _pairs(row):
-            if name == _LABEL and self._many:
-                continue
-            inside = value if name in ("key", _LABEL) and isinstance(value, dict) else None
-            flat += [(name, value)] if inside is None else [(f"{name}.{inner}", one) for inner, one in _pairs(inside)]
-        return RepeatedKeys(flat), row.get(_LABEL)
+            if name in self._objects:
+                if isinstance(value, dict):
+                    flat += [(f"{name}.{inner}", one) for inner, one in _pairs(value)]
+                if not isinstance(value, dict) or not value:
+                    problems.add(number, name, "wrong_type", f"expected an object with {self._objects[name]}")
+            elif name.startswith((_KEY, f"{_LABEL}.")):
+                problems.add(number, clean(name), "unknown_field", f"expected an object '{name.partition('.')[0]}'")
+            elif name != _LABEL or not self._many:
+                flat.append((name, value))
+        if self._many:
+            for wrong in self._wrong_set(row):
+                problems.add(number, *wrong)
+        return RepeatedKeys(flat)
 
     def _wrong(self, values: Mapping[str, Any]) -> Iterator[tuple[str | None, str, str]]:
         """What no rule of one field says, as field, code and message."""
@@ -133,19 +159,22 @@ class CompiledLabels:
             yield absent, "missing_field", "a key is named whole"
         if values["row"] is not None and values["request_id"] is None:
             yield "row", "unknown_field", "only a label with a 'request_id' has a row"
-        if self._many:
-            yield from self._wrong_set(values[_LABEL])
-        elif _LABEL in values and self._output.classes and values[_LABEL] not in self._output.classes:
-            yield _LABEL, "unknown_level", f"{quoted(values[_LABEL])} is no class of the model"
+        for name, classes in self._classes.items():
+            if not self._many and values[name] not in classes:
+                yield name, "unknown_level", f"{quoted(values[name])} is no class of the model"
 
-    def _wrong_set(self, given: Any) -> Iterator[tuple[str, str, str]]:
+    def _wrong_set(self, row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         """Several labels at once: a list of classes."""
-        if not isinstance(given, list):
-            yield _LABEL, "wrong_type", "expected a list of the model's labels"
-            return
-        unknown = [one for one in given if one not in (self._output.classes or ())]
-        if unknown:
-            yield _LABEL, "unknown_level", f"{quoted(unknown[0])} is no label of the model"
+        if isinstance(row, RepeatedKeys) and _LABEL in row.repeated:
+            yield _LABEL, "duplicate_field", "the same key stands twice"
+        elif _LABEL not in row:
+            yield _LABEL, "missing_field", "required and absent; expected a list of the model's labels"
+        elif not isinstance(row[_LABEL], list):
+            yield _LABEL, "wrong_type", f"expected a list of the model's labels, got {named_type(row[_LABEL])}"
+        else:
+            unknown = [one for one in row[_LABEL] if one not in self._classes[_LABEL]]
+            if unknown:
+                yield _LABEL, "unknown_level", f"{quoted(unknown[0])} is no label of the model"
 
     def _label(self, values: Mapping[str, Any]) -> ValidLabel:
         key = {name.removeprefix(_KEY): values[name] for name in self._names}
@@ -165,7 +194,7 @@ class CompiledLabels:
 
 _REFERENCE = (
     Field(name="request_id", type="string", required=False, max_length=_ID_LENGTH),
-    Field(name="row", type="integer", required=False, minimum=0),
+    Field(name="row", type="integer", required=False, minimum=0, maximum=_LAST_ROW),
     Field(name="event_time", type="datetime", timezone="UTC", required=False),
 )
 
@@ -186,11 +215,33 @@ def _label_fields(output: Output) -> Iterator[Field]:
 
 
 def _scalar(name: str, output: Output, classes: Sequence[Any] | None) -> Field:
-    """A class is checked as a level; classes that are fractions or booleans as values of their type."""
+    """A class that is text is checked as a level, any other as a value of its type."""
     if classes and all(isinstance(one, str) for one in classes):
         return Field(name=name, type="category", levels=tuple(classes), policy=Policy(unknown_level="reject"))
-    kind: FieldType = "integer" if output.type == "integer" else "boolean" if output.type == "boolean" else "number"
-    return Field(name=name, type=kind)
+    return Field(name=name, type=output.type)
+
+
+def _listed_classes(output: Output) -> Iterator[tuple[str, Sequence[Any]]]:
+    """What a label may be, by the name of its value; nothing where that is open."""
+    if output.task in ("classification", "multilabel"):
+        if output.classes or output.task == "multilabel":
+            yield _LABEL, output.classes or ()
+    elif output.names and output.output_classes:
+        yield from ((f"{_LABEL}.{name}", own) for name, own in zip(output.names, output.output_classes, strict=True))
+
+
+class _Classes:
+    """The classes of a model, found by what JSON says of one: Python says that True is 1."""
+
+    def __init__(self, classes: Sequence[Any]) -> None:
+        self._known = {(isinstance(one, bool), one): one for one in classes}
+
+    def __contains__(self, value: Any) -> bool:
+        return isinstance(value, (str, int, float)) and (isinstance(value, bool), value) in self._known
+
+    def of(self, value: Any) -> Any:
+        """The class itself: `1.0` is 1."""
+        return self._known[isinstance(value, bool), value]
 
 
 def _key_field(field: Field) -> Field:
@@ -220,5 +271,32 @@ def _pairs(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _problem(row: int | None, field: str | None, code: str, message: str) -> Problem:
-    return Problem(row=row, field=field, code=code, message=message)
+class _Problems:
+    """What is wrong with a body: what its shape shows, then what the fields' rules say."""
+
+    def __init__(self, single: bool) -> None:
+        self.single = single
+        self._found: list[Problem] = []
+        self._more = 0
+
+    def add(self, number: int, field: str | None, code: str, message: str) -> None:
+        self._found.append(Problem(row=None if self.single else number, field=field, code=code, message=message))
+
+    def take(self, exc: InvalidInputError) -> None:
+        """Those of *exc* too, but not that a part is missing which was left out because of its shape."""
+        misshapen = {(one.row, one.field) for one in self._found}
+        fresh = [
+            one
+            for one in exc.problems
+            if one.code != "missing_field" or (one.row, (one.field or "").partition(".")[0]) not in misshapen
+        ]
+        self._more += exc.total - len(exc.problems)
+        self._found = sorted([*self._found, *fresh], key=lambda one: -1 if one.row is None else one.row)
+
+    def check(self) -> None:
+        """
+        Raises:
+            InvalidInputError: there are some.
+        """
+        if self._found:
+            raise InvalidInputError(self._found[:MAX_PROBLEMS], len(self._found) + self._more)
