@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import secrets
 import select
 import signal
 import threading
@@ -120,7 +121,8 @@ class Client(threading.Thread):
     Asks without a pause on one connection, looks whether it was closed before it asks, notes what went wrong.
 
     That look is what every pool does (httpx, urllib3): a request sent on a connection known to be closed is no
-    request that a server could answer.
+    request that a server could answer. `asked` is by the `X-Request-ID` of each request what came back: status and
+    the server's own id, or None where the connection broke.
     """
 
     url: str
@@ -130,6 +132,7 @@ class Client(threading.Thread):
     answered: int = 0
     versions: list[str] = field(default_factory=list)
     failures: list[Span] = field(default_factory=list)
+    asked: dict[str, tuple[int, str] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__init__(daemon=True)
@@ -138,21 +141,25 @@ class Client(threading.Thread):
     __hash__ = threading.Thread.__hash__
 
     def run(self) -> None:
-        connection = self._connection()
+        connection, name = self._connection(), secrets.token_hex(4)
         while not self.done.is_set():
             if _closed(connection):
                 connection.close()
                 connection = self._connection()
-            start = time.monotonic()
+            start, asked = time.monotonic(), f"{name}-{len(self.asked)}"
+            self.asked[asked] = None
             try:
-                connection.request("POST", self.path, self.body, {"Content-Type": "application/json"})
+                headers = {"Content-Type": "application/json", "X-Request-ID": asked}
+                connection.request("POST", self.path, self.body, headers)
                 answer = connection.getresponse()
                 content = answer.read()
             except (OSError, http.client.HTTPException) as exc:
                 self.failures.append(Span(start, time.monotonic(), repr(exc)))
                 connection.close()
                 connection = self._connection()
+                time.sleep(self.pause_s)
                 continue
+            self.asked[asked] = (answer.status, answer.headers["X-Request-ID"])
             if answer.status == 200:
                 self.answered += 1
                 self._note(json.loads(content)["model_version"])
