@@ -56,6 +56,8 @@ class Reply:
     raw: bytes
 
 
+#: One label, or several: `{"request_id": …, "row": 0, "label": …, "event_time": …}` or `{"key": {…}, "label": …}`.
+Labels = Mapping[str, Any] | Iterable[Mapping[str, Any]]
 #: Yields the seconds to wait before the call is sent (again), is sent what became of it, returns the answer.
 Talk = Generator[float, Reply | NotSentError, dict[str, Any]]
 
@@ -110,6 +112,17 @@ class Server:
         path = self._path + (f"?{urlencode(query)}" if query else "")
         return Call("POST", self.root + path, headers, _body(rows))
 
+    def labeling(self, labels: Labels) -> Call:
+        """
+        The call that tells the truth about answers.
+
+        Raises:
+            UsageError: *labels* is neither a mapping nor several of them.
+            InvalidInputError: a value that JSON has no word for.
+        """
+        path = f"/models/{quote(self._model, safe='')}/labels" if self._model else "/labels"
+        return Call("POST", self.root + path, self._headers | {"Content-Type": "application/json"}, _label_body(labels))
+
     def getting(self, path: str) -> Call:
         """The call that reads one of the server's own routes."""
         return Call("GET", self.root + path, self._headers)
@@ -152,6 +165,18 @@ class Server:
             raise errors.ServingError(f"{self.where}: an answer without 'prediction'; is this a cloche server?")
         known["warnings"] = msgspec.convert(answer.get("warnings", []), list[Problem])
         return Prediction(**known)
+
+    def accepted(self, answer: Mapping[str, Any]) -> int:
+        """
+        How many labels were taken.
+
+        Raises:
+            ServingError: the answer does not say so.
+        """
+        found = answer.get("accepted")
+        if not isinstance(found, int):
+            raise errors.ServingError(f"{self.where}: an answer without 'accepted'; is this a cloche server?")
+        return found
 
     def too_late(self) -> errors.DeadlineExceededError:
         """The error for an answer that did not come in time."""
@@ -210,6 +235,29 @@ def _body(rows: Any) -> bytes:
     if problems:
         raise errors.InvalidInputError(problems)
     return msgspec.json.encode(wire)
+
+
+def _label_body(labels: Labels) -> bytes:
+    single = isinstance(labels, Mapping)
+    given = [labels] if isinstance(labels, Mapping) else list(labels)
+    if not all(isinstance(one, Mapping) for one in given):
+        raise errors.UsageError("labels: expected a mapping such as {'request_id': …, 'label': …}, or several of them")
+    wire = [_plain_label(one) for one in given]
+    problems = list(_beyond_json(map(_flat, wire), single=single))
+    if problems:
+        raise errors.InvalidInputError(problems)
+    return msgspec.json.encode(wire[0] if single else wire)
+
+
+def _plain_label(label: Mapping[str, Any]) -> dict[str, Any]:
+    """Also what lies inside: the fields of a key, the truth about several outputs."""
+    return {name: wire_row(value) if isinstance(value, Mapping) else value for name, value in wire_row(label).items()}
+
+
+def _flat(label: Mapping[str, Any]) -> dict[str, Any]:
+    inside = {name: value for name, value in label.items() if isinstance(value, Mapping)}
+    rest = {name: value for name, value in label.items() if name not in inside}
+    return rest | {f"{name}.{part}": one for name, value in inside.items() for part, one in value.items()}
 
 
 def _beyond_json(rows: Iterable[Mapping[str, Any]], *, single: bool) -> Iterator[Problem]:

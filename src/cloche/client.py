@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from cloche import errors
-from cloche.calling import Call, NotSentError, Reply, Server
+from cloche.calling import Call, Labels, NotSentError, Reply, Server
 from cloche.serving.answers import Prediction
 
 
@@ -63,6 +63,23 @@ class Client:
         """
         call = self._server.predicting(rows, probabilities=probabilities, top=top, request_id=request_id)
         return self._server.prediction(self._ask(call))
+
+    def label(self, labels: Labels) -> int:
+        """
+        Tell the truth about answers, one label (a dict) or many (a list of dicts); how many were taken.
+
+        Args:
+            labels: `{"request_id": …, "label": …}` with the `request_id` of the answer or the one that was sent with
+                it, a `row` (0-based) where there were several; or `{"key": {…}, "label": …}` with the values of the
+                model's key fields. `event_time`: when it became true (aware; without it, when it is received).
+
+        Raises:
+            InvalidInputError: a label is none of this model; `.problems` says where and how.
+            UnauthorizedError, ForbiddenError, NotFoundError, TooLargeError, LogUnavailableError, …: as the server says.
+            DeadlineExceededError: no answer within `timeout_s`; the labels may have been taken.
+            ServerUnreachableError: nobody answered.
+        """
+        return self._server.accepted(self._ask(self._server.labeling(labels)))
 
     def metadata(self) -> dict[str, Any]:
         """What the server says of its model: version, contract, classes, metrics."""

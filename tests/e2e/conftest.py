@@ -79,3 +79,38 @@ def lines_store_2(_lines: str, tmp_path: Path) -> str:
     store = tmp_path / "store"
     shutil.copytree(_lines, store)
     return str(store)
+
+
+@pytest.fixture(scope="session")
+def visits_store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """
+    A store whose models have private fields, keys and a context; nobody may write to it.
+
+    `visits` keeps inputs, `bins` reduces them, `nothing` leaves them out.
+    """
+    place = str(tmp_path_factory.mktemp("visits") / "store")
+    draws = np.random.default_rng(0)
+    inputs = pd.DataFrame({"pages": draws.normal(10, 3, size=300), "age": draws.normal(40, 9, size=300)})
+    aside = pd.DataFrame(
+        {
+            "customer": [f"c{number}" for number in range(300)],
+            "shop": draws.choice(["north", "south"], size=300),
+            "day": pd.Timestamp("2026-11-01") + pd.to_timedelta(draws.integers(0, 30, size=300), unit="D"),
+        }
+    )
+    labels = np.where(inputs.pages > 10, "buys", "leaves")
+    model = LogisticRegression().fit(inputs, labels)
+    for name, kept in (("visits", "keep"), ("bins", "summary"), ("nothing", "none")):
+        cloche.save(
+            model,
+            name,
+            inputs=pd.concat([inputs, aside], axis=1),
+            targets=labels,
+            keys=["customer", "shop"],
+            context=["day"],
+            private=["age", "customer"],
+            log_inputs=kept,
+            store=place,
+            quiet=True,
+        )
+    return place
