@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import resource
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from cloche.contract.model import Contract, Field, Output
 from cloche.ids import RequestIds
@@ -15,7 +18,9 @@ from cloche.prediction_log import layout, segments
 from cloche.prediction_log.frames import Frame, Label, Labels, Request, Schema
 from cloche.prediction_log.spool import Spool
 from cloche.prediction_log.version import LoggedVersion
+from cloche.prediction_log.writer import MakeSchema, Record
 from cloche.store import Store
+from processes import Client
 
 new_id = RequestIds().new
 
@@ -44,6 +49,13 @@ def request(request_id: str | None = None, **more: Any) -> Request:
 
 def labels(*given: Label) -> Labels:
     return Labels(new_id(), 1_700_000_000_000_000, None, "climate", given)
+
+
+def record(frame: Frame, schema: tuple[Hashable, MakeSchema] | None = None) -> Record:
+    """What `SegmentWriter.write` takes: *frame*, and what its rows hold."""
+    if schema is None or not isinstance(frame, Request):
+        return lambda _number: frame, schema
+    return lambda number: replace(frame, schema=number), schema
 
 
 def sealed(spool: Spool) -> list[list[Frame]]:
@@ -79,6 +91,30 @@ def spool_in(base: Path) -> Spool:
     """The only spool below a folder."""
     [folder] = [path for path in base.iterdir() if path.is_dir()]
     return Spool.open(base, json.loads((folder / "spool.json").read_text())["store"])
+
+
+def logging_into(spool: Path, **more: str) -> dict[str, str]:
+    """The environment of a server with that spool, whose segments are sealed all the time."""
+    return {"CLOCHE_SPOOL": str(spool), "CLOCHE_LOG_SEGMENT_AGE_S": "0.2", **more}
+
+
+def check_log(clients: Sequence[Client], store: str, spool: Path) -> list[Request]:
+    """
+    The log holds what the clients know, and what was on its way to a client that did not get it; each once.
+
+    Every client asked for one row. Returns what the log holds of them.
+    """
+    asked = {name: answer for client in clients for name, answer in client.asked.items()}
+    every = requests(frames(Store.open(store, spool), spool_in(spool)))
+    found = [one for one in every if one.client_request_id is not None]
+    assert [name for name, times in Counter(one.client_request_id for one in found).items() if times > 1] == []
+    assert [name for name, times in Counter(one.request_id for one in every).items() if times > 1] == []
+    by_name = {one.client_request_id: (one.status, one.request_id) for one in found}
+    assert by_name.keys() <= asked.keys()
+    answered = {name: answer for name, answer in asked.items() if answer is not None}
+    assert {name: by_name.get(name) for name in answered} == answered
+    assert all(one.n == len(one.rows or ()) == 1 for one in found if one.status == 200)
+    return found
 
 
 @contextlib.contextmanager

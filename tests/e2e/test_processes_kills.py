@@ -1,4 +1,4 @@
-"""Any process of a server may die at any time: what was in flight in it fails, and nothing else."""
+"""Any process of a server may die at any time: what was in flight in it fails, nothing else, and no record is lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from processes import Span, alive, by_role, eventually, everybody, kill, load, of_role, run_folder, unexplained
 from servers import Server, serving
 from servers import cloche as command
+from spooled import check_log, logging_into
 
 pytestmark = pytest.mark.e2e
 ROW = {"a": 1.0, "b": 2.0}
@@ -37,12 +39,13 @@ def whole(server: Server, workers: int) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_kills_under_load_fail_nothing_but_what_was_in_flight(lines_store: str) -> None:
+def test_kills_under_load_fail_nothing_but_what_was_in_flight(lines_store_2: str, tmp_path: Path) -> None:
     draws = random.Random(20261121)
     order = [kind for kind, times in KILLS.items() for _ in range(times)]
     draws.shuffle(order)
     fatal: list[Span] = []  # those that may cost a request: what answers it died
-    with serving(["lines"], store=lines_store, flags=["--workers", "2"]) as server:
+    env = logging_into(tmp_path / "spool")
+    with serving(["lines"], store=lines_store_2, flags=["--workers", "2"], env=env) as server:
         with load(server.url, ROW, clients=6, pause_s=0.03) as clients:  # a busy core would only slow the restarts
             for kind in order:
                 eventually(lambda: whole(server, 2), f"every process is back before a {kind} is killed")
@@ -60,6 +63,7 @@ def test_kills_under_load_fail_nothing_but_what_was_in_flight(lines_store: str) 
         assert httpx.post(f"{server.url}/predict", json=ROW).status_code == 200
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == 0
+    check_log(clients, lines_store_2, tmp_path / "spool")
 
 
 def test_a_hung_worker_is_replaced(lines_store: str) -> None:

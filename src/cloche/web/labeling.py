@@ -51,18 +51,14 @@ class Labeling:
         deployment = self._deployments.find(admitted.target.model)
         if not admitted.may_see(deployment.name):
             raise ForbiddenError(f"the key lacks the scope 'label' for model '{deployment.name}'")
-        if self._records is None:
-            raise NotFoundError("this server keeps no log that labels could be joined to")
         body = await read_body(receive, self._config.max_body_bytes, self._config.body_timeout_s)
         facts = Facts(deployment.name, deployment.version, deployment.number, bytes_in=len(body))
         try:
-            return await self._taken(admitted, deployment, body, facts, self._records)
+            return await self._taken(admitted, deployment, body, facts)
         except ClocheError as exc:
             return of_failure(exc, admitted, facts)
 
-    async def _taken(
-        self, admitted: Admitted, deployment: Deployment, body: bytes, facts: Facts, records: Records
-    ) -> Answer:
+    async def _taken(self, admitted: Admitted, deployment: Deployment, body: bytes, facts: Facts) -> Answer:
         trace = measured(admitted.trace)
         if trace is not None:
             trace.begin("decode")
@@ -75,6 +71,8 @@ class Labeling:
         labels = await apart(len(body) > LARGE_BODY, decoded)
         if trace is not None:
             trace.begin("record")
+        if self._records is None:
+            raise NotFoundError("this server keeps no log that labels could be joined to")
         if labels:
             frame = Labels(
                 admitted.request_id,
@@ -84,7 +82,7 @@ class Labeling:
                 tuple(map(_label, labels)),
             )
             within_s = self._config.request_timeout_s
-            await records.record_labels(frame, deployment.logged.contract, within_s=within_s)
+            await self._records.record_labels(frame, deployment.logged.contract, within_s=within_s)
         if trace is not None:
             trace.end()
         content = {"accepted": len(labels), "request_id": admitted.request_id}

@@ -18,7 +18,7 @@ from cloche.prediction_log.spool import Spool
 from cloche.prediction_log.writer import SegmentWriter
 from cloche.store import Store
 from processes import eventually
-from spooled import frames, landed, request, requests
+from spooled import frames, landed, record, request, requests
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def write(spool: Spool, *request_ids: str) -> Path:
     """A sealed segment."""
     writer = SegmentWriter(spool, segment_bytes=65_536, segment_age_s=60)
     for one in request_ids:
-        writer.write(request(one))
+        writer.write([record(request(one))])
     writer.seal()
     return spool.segments()[-1][2]
 
@@ -50,7 +50,7 @@ def ids(store: Store) -> list[str]:
 def test_sealed_segments_land_as_they_are_and_go(spool: Spool, store: Store) -> None:
     data = {layout.landed(spool.id, number): write(spool, f"r{number}").read_bytes() for number in (1, 2)}
     writer = SegmentWriter(spool, segment_bytes=65_536, segment_age_s=60)
-    writer.write(request("open"))
+    writer.write([record(request("open"))])
     assert landing.waiting(spool)[0] == 2
     assert landing.land(spool, store) == 2
     assert landed(store) == data
@@ -149,7 +149,7 @@ def own(tmp_path: Path, store: Store) -> OwnLog:
 
 def test_a_log_of_its_own_lands_the_rest_when_it_closes(tmp_path: Path, store: Store) -> None:
     log = own(tmp_path, store)
-    log.recorder._writer.write(request("one"))
+    log.recorder.record_all([(request("one"), None)])
     log.close()
     log.close()
     assert ids(store) == ["one"]

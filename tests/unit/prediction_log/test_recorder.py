@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import random
@@ -119,6 +120,32 @@ def test_a_sample_is_counted(spool: Spool) -> None:
     kept = len(requests(sealed(spool)[0]))
     assert (kept, 400 - kept) == (one.counts.records, one.counts.sampled_out)
     assert 60 < kept < 140
+
+
+def test_the_answers_of_a_turn_are_written_at_once(spool: Spool) -> None:
+    one, few, more = recorder(spool), answered([ROW]), answered([ROW, ROW])
+    more = Answered(few.version, "live", more.rows, more.outputs)
+    assert one.at_once
+    one.record_all([(request("a"), few), (request("b"), None), (request("c"), more)])
+    one.close()
+    [[_, schema, *found]] = sealed(spool)
+    assert schemas([schema])
+    assert [(found_.request_id, found_.n, found_.schema) for found_ in requests(found)] == [
+        ("a", 1, 1), ("b", 0, None), ("c", 2, 1),
+    ]  # fmt: skip
+    assert one.counts.records == 3
+
+
+@pytest.mark.parametrize("on_full", ["refuse", "serve"])
+def test_of_answers_that_have_no_room_together_none_is_kept(spool: Spool, on_full: str) -> None:
+    one = recorder(spool, on_full=on_full)
+    one.record_all([(request("before"), None)])
+    with no_file_beyond(400), contextlib.suppress(LogUnavailableError):
+        one.record_all([(request(f"{number}"), None) for number in range(20)])
+        assert on_full == "serve"
+    one.close()
+    assert [found.request_id for found in requests(sealed(spool)[0])] == ["before"]
+    assert (one.counts.records, one.counts.lost) == (1, 20)
 
 
 @pytest.mark.parametrize(("on_full", "able"), [("refuse", False), ("serve", True)])
@@ -316,7 +343,7 @@ def test_bins_come_from_the_reference_of_the_version(spool: Spool) -> None:
     )
     given = answered([{"t": 15.0, "site": "north"}], summary.contract)
     one = recorder(spool)
-    run(one.record(request(), replace(given, version=summary), within_s=WITHIN_S))
+    run(one.record(request(), Answered(summary, "live", given.rows, given.outputs), within_s=WITHIN_S))
     one.close()
     [schema] = schemas(sealed(spool)[0])
     [found] = requests(sealed(spool)[0])

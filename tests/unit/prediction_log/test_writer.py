@@ -13,7 +13,7 @@ from cloche.prediction_log.frames import Header, Request, Schema
 from cloche.prediction_log.spool import Spool
 from cloche.prediction_log.version import LoggedVersion
 from cloche.prediction_log.writer import SegmentWriter
-from spooled import CLIMATE, no_file_beyond, request, sealed, version
+from spooled import CLIMATE, no_file_beyond, record, request, sealed, version
 
 SIZE = 65_536
 
@@ -51,7 +51,7 @@ def schema_of(one: LoggedVersion) -> Any:
 def test_a_segment_begins_with_who_wrote_it(spool: Spool, clock: Clock) -> None:
     writer = writer_of(spool, clock)
     assert spool.segments() == []  # nothing was written yet
-    written = [writer.write(request("one")), writer.write(request("two"))]
+    written = [writer.write([record(request("one"))]), writer.write([record(request("two"))])]
     writer.seal()
     writer.seal()
     [[header, one, two]] = sealed(spool)
@@ -71,16 +71,16 @@ def test_a_segment_is_sealed_at_its_age_when_the_next_record_comes(
     spool: Spool, clock: Clock, age: float, parts: int
 ) -> None:
     writer = writer_of(spool, clock)
-    writer.write(request())
+    writer.write([record(request())])
     clock.now += age
-    writer.write(request())
+    writer.write([record(request())])
     assert len(spool.segments()) == parts
 
 
 def test_a_segment_is_sealed_at_its_age_where_nothing_comes(spool: Spool, clock: Clock) -> None:
     writer = writer_of(spool, clock)
     writer.tick()
-    writer.write(request())
+    writer.write([record(request())])
     writer.tick()
     assert sealed(spool) == []
     clock.now += 5.0
@@ -92,7 +92,7 @@ def test_a_segment_is_sealed_at_its_size_and_none_is_lost(spool: Spool, clock: C
     writer = writer_of(spool, clock)
     ids = [f"{number:026d}" for number in range(2000)]
     for one in ids:
-        writer.write(request(one))
+        writer.write([record(request(one))])
     writer.seal()
     found = sealed(spool)
     assert len(found) > 2
@@ -104,10 +104,10 @@ def test_a_segment_is_sealed_at_its_size_and_none_is_lost(spool: Spool, clock: C
 def test_every_segment_says_what_its_rows_hold(spool: Spool, clock: Clock) -> None:
     writer, first, second = writer_of(spool, clock), version(number=1), version(number=2)
     for one in (first, second, first):
-        writer.write(request(), schema_of(one))
+        writer.write([record(request(), schema_of(one))])
     writer.seal()
     for one in (second, second):
-        writer.write(request(), schema_of(one))
+        writer.write([record(request(), schema_of(one))])
     writer.seal()
     told = [
         [(type(one).__name__, one.id if isinstance(one, Schema) else getattr(one, "schema", None)) for one in part[1:]]
@@ -123,8 +123,8 @@ def test_every_segment_says_what_its_rows_hold(spool: Spool, clock: Clock) -> No
 
 def test_a_frame_longer_than_a_segment_is_kept(spool: Spool, clock: Clock) -> None:
     writer = writer_of(spool, clock)
-    writer.write(request("long", rows=[["x" * (2 * SIZE)]]))
-    writer.write(request("short"))
+    writer.write([record(request("long", rows=[["x" * (2 * SIZE)]]))])
+    writer.write([record(request("short"))])
     writer.seal()
     assert [[one.request_id for one in part if isinstance(one, Request)] for part in sealed(spool)] == [
         ["long"],
@@ -139,21 +139,21 @@ def test_a_full_disk_refuses_keeps_what_was_written_and_recovers(
     spool: Spool, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = writer_of(spool, clock)
-    writer.write(request("before"))
+    writer.write([record(request("before"))])
     with no_file_beyond(400):
         with pytest.raises(LogUnavailableError):
-            writer.write(request("cut", rows=[["x" * 1000]]))
+            writer.write([record(request("cut", rows=[["x" * 1000]]))])
         assert (writer.broken, writer.probe()) == (True, False)
         with pytest.raises(LogUnavailableError):
-            writer.write(request("at once"))  # the disk is not asked again
+            writer.write([record(request("at once"))])  # the disk is not asked again
         clock.now += 1.0
         with pytest.raises(LogUnavailableError):
-            writer.write(request("still"))
+            writer.write([record(request("still"))])
         assert not writer.probe()
     assert not writer.probe()
     clock.now += 1.0
     assert writer.probe()
-    writer.write(request("after"))
+    writer.write([record(request("after"))])
     writer.seal()
     kept = [[one.request_id for one in part if isinstance(one, Request)] for part in sealed(spool)]
     assert kept == [["before"], ["after"]]
@@ -162,11 +162,11 @@ def test_a_full_disk_refuses_keeps_what_was_written_and_recovers(
 
 def test_a_schema_that_was_cut_short_is_written_again(spool: Spool, clock: Clock) -> None:
     writer, one = writer_of(spool, clock), version()
-    writer.write(request("before"))
+    writer.write([record(request("before"))])
     with no_file_beyond(200), pytest.raises(LogUnavailableError):
-        writer.write(request("cut", rows=[[1.0]]), schema_of(one))
+        writer.write([record(request("cut", rows=[[1.0]]), schema_of(one))])
     clock.now += 1.0
-    writer.write(request("after", rows=[[1.0]]), schema_of(one))
+    writer.write([record(request("after", rows=[[1.0]]), schema_of(one))])
     writer.seal()
     _, schema, answer = sealed(spool)[-1]
     assert isinstance(schema, Schema)
@@ -176,7 +176,7 @@ def test_a_schema_that_was_cut_short_is_written_again(spool: Spool, clock: Clock
 
 def test_a_segment_that_cannot_be_sealed_is_told_and_taken_by_others(spool: Spool, clock: Clock) -> None:
     writer = writer_of(spool, clock)
-    writer.write(request("one"))
+    writer.write([record(request("one"))])
     [(number, _, path)] = spool.segments()
     hidden = path.with_name("hidden")
     path.rename(hidden)
@@ -190,7 +190,7 @@ def test_a_segment_that_cannot_be_sealed_is_told_and_taken_by_others(spool: Spoo
 def test_what_was_handed_over_waits_until_somebody_takes_it(spool: Spool, clock: Clock) -> None:
     writer = writer_of(spool, clock)
     for _ in range(2):
-        writer.write(request())
+        writer.write([record(request())])
         writer.seal()
     first, second = (path for _, _, path in spool.segments())
     assert writer.waiting() == {first, second}
@@ -203,7 +203,7 @@ def test_threads_take_turns(spool: Spool, clock: Clock) -> None:
 
     def write(thread: int) -> None:
         for number in range(100):
-            writer.write(request(f"{thread}-{number}"), schema_of(one))
+            writer.write([record(request(f"{thread}-{number}"), schema_of(one))])
             if number % 30 == 29:
                 writer.seal()
 
