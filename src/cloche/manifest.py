@@ -110,17 +110,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             ManifestError: *raw* is not a manifest of `cloche-artifact/1`.
         """
         try:
-            schema = msgspec.json.decode(raw, type=_Schema).schema
+            schema = _schema.decode(raw).schema
             if schema != FORMAT:
                 came = f"got '{schema}'; a newer cloche wrote it"
                 raise ManifestError(f"manifest.json: expected schema '{FORMAT}', {came}")
-            return msgspec.json.decode(raw, type=cls)
+            return _manifest.decode(raw)
         except msgspec.MsgspecError as exc:
             raise ManifestError(f"manifest.json: {exc}") from exc
 
 
 class _Schema(msgspec.Struct):
     schema: str
+
+
+#: Made at import: where two threads work a type out at once, msgspec crashes the process.
+_schema = msgspec.json.Decoder(_Schema)
+_manifest = msgspec.json.Decoder(Manifest)
 
 
 def identity(raw: bytes) -> str:

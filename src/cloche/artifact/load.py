@@ -180,7 +180,7 @@ def _signature(directory: Path) -> bytes | None:
 def _listed(raw: bytes) -> dict[str, integrity.FileEntry]:
     """The file list alone: read before the format, so that any manifest's files are checked first."""
     try:
-        return msgspec.json.decode(raw, type=_Files).files
+        return _files.decode(raw).files
     except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
         raise ManifestError(f"manifest.json: {exc}") from exc
 
@@ -232,3 +232,7 @@ def _check_golden(
 
 class _Files(msgspec.Struct):
     files: dict[str, integrity.FileEntry]
+
+
+#: Made at import: where two threads work a type out at once, msgspec crashes the process.
+_files = msgspec.json.Decoder(_Files)

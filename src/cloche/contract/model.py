@@ -126,4 +126,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises:
             msgspec.ValidationError: *raw* is no contract of this format.
         """
-        return msgspec.json.decode(raw, type=cls)
+        return _contract.decode(raw)
+
+
+#: Made at import: where two threads work a type out at once, msgspec crashes the process.
+_contract = msgspec.json.Decoder(Contract)

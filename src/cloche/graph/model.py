@@ -77,16 +77,21 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if len(raw) > MAX_JSON:
             raise TamperedModelError(f"{GRAPH}: expected at most {MAX_JSON} bytes, got {len(raw)}")
         try:
-            schema = msgspec.json.decode(raw, type=_Schema).schema
+            schema = _schema.decode(raw).schema
             if schema != FORMAT:
                 raise ManifestError(f"{GRAPH}: expected schema '{FORMAT}', got '{schema}'; a newer cloche wrote it")
-            return msgspec.json.decode(raw, type=cls)
+            return _graph.decode(raw)
         except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
             raise TamperedModelError(f"{GRAPH}: {exc}") from exc
 
 
 class _Schema(msgspec.Struct):
     schema: str
+
+
+#: Made at import: where two threads work a type out at once, msgspec crashes the process.
+_schema = msgspec.json.Decoder(_Schema)
+_graph = msgspec.json.Decoder(Graph)
 
 
 @dataclass(frozen=True, slots=True)

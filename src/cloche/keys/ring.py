@@ -25,6 +25,9 @@ from cloche.store import Store
 
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _log = logging.getLogger(__name__)
+#: Made at import: where two threads work a type out at once, msgspec crashes the process.
+_key = msgspec.json.Decoder(Key)
+_revocation = msgspec.json.Decoder(Revocation)
 
 
 class Shelf(Protocol):
@@ -155,9 +158,9 @@ class KeyRing:
         """Read one object. A damaged revocation still revokes; a damaged key lets nobody in."""
         try:
             if name.endswith(".revoked"):
-                self._read[name] = msgspec.json.decode(raw, type=Revocation)
+                self._read[name] = _revocation.decode(raw)
             else:
-                self._read[name] = msgspec.json.decode(raw, type=Key)
+                self._read[name] = _key.decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, UsageError) as exc:
             _log.warning("%s/%s.json: expected a key, got something else: %s", self.describe(), name, exc)
             self._read[name] = Revocation("unknown")

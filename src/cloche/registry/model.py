@@ -6,6 +6,7 @@ Each is written once. Readers ignore keys they do not know, so that a later cloc
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -157,6 +158,18 @@ def encode(document: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+_working_out = threading.Lock()
+
+
+def _decoder(kind: type[S]) -> msgspec.json.Decoder[S]:
+    found = _decoders.get(kind)
+    if found is None:
+        with _working_out:  # where two threads work a type out at once, msgspec crashes the process
+            found = _decoders.setdefault(kind, msgspec.json.Decoder(kind))
+    return found
+
+
 def decode(raw: bytes, kind: type[S], where: str) -> S:
     """
     Read what `encode` wrote; unknown keys are ignored.
@@ -165,6 +178,6 @@ def decode(raw: bytes, kind: type[S], where: str) -> S:
         StoreError: it is something else; *where* names the object.
     """
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return _decoder(kind).decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise StoreError(f"{where}: expected a {kind.__name__}, got something else: {exc}; run: cloche verify") from exc
