@@ -94,8 +94,10 @@ def spool_in(base: Path) -> Spool:
 
 
 def logging_into(spool: Path, **more: str) -> dict[str, str]:
-    """The environment of a server with that spool, whose segments are sealed all the time."""
-    return {"CLOCHE_SPOOL": str(spool), "CLOCHE_LOG_SEGMENT_AGE_S": "0.2", **more}
+    """The environment of a server with that spool, whose segments are sealed all the time and stay where they land."""
+    return {
+        "CLOCHE_SPOOL": str(spool), "CLOCHE_LOG_SEGMENT_AGE_S": "0.2", "CLOCHE_SERVER_MONITOR": "false", **more,
+    }  # fmt: skip
 
 
 def check_log(clients: Sequence[Client], store: str, spool: Path) -> list[Request]:

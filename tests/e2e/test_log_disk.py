@@ -18,7 +18,7 @@ from cloche.store import Store
 from conftest import needs
 from processes import eventually, load
 from servers import Server, serving
-from spooled import frames, requests, spool_in
+from spooled import frames, logging_into, requests, spool_in
 
 pytestmark = pytest.mark.e2e
 ROW = {"a": 1.0, "b": 2.0}
@@ -75,7 +75,7 @@ def asked_until(server: Server, folder: Path, status: int) -> dict[str, int]:
 
 
 def test_a_full_disk_refuses_and_recovers(lines_store_2: str, small_disk: Path) -> None:
-    env = {"CLOCHE_SPOOL": str(small_disk / "spool"), "CLOCHE_LOG_SEGMENT_BYTES": "65536"}
+    env = logging_into(small_disk / "spool", CLOCHE_LOG_SEGMENT_BYTES="65536")
     with serving(["lines"], store=lines_store_2, env=env) as server:
         assert ask(server, "before").status_code == 200
         asked = asked_until(server, small_disk, 503)
@@ -94,12 +94,7 @@ def test_a_full_disk_refuses_and_recovers(lines_store_2: str, small_disk: Path) 
 
 
 def test_a_full_disk_that_is_to_stop_nobody(lines_store_2: str, small_disk: Path) -> None:
-    env = {
-        "CLOCHE_SPOOL": str(small_disk / "spool"),
-        "CLOCHE_LOG_SEGMENT_BYTES": "65536",
-        "CLOCHE_LOG_ON_FULL": "serve",
-        "CLOCHE_LOG_SEGMENT_AGE_S": "0.1",
-    }
+    env = logging_into(small_disk / "spool", CLOCHE_LOG_SEGMENT_BYTES="65536", CLOCHE_LOG_ON_FULL="serve")
     with serving(["lines"], store=lines_store_2, env=env) as server:
         assert httpx.get(f"{server.url}/metadata").json()["log"] == "partial"
         names = [f"r{number}" for number in range(2000)]
@@ -122,7 +117,7 @@ def test_a_full_disk_that_is_to_stop_nobody(lines_store_2: str, small_disk: Path
 
 
 def test_a_store_that_is_away_holds_up_nobody(lines_store_2: str, tmp_path: Path) -> None:
-    env = {"CLOCHE_SPOOL": str(tmp_path / "spool"), "CLOCHE_LOG_SEGMENT_AGE_S": "0.2"}
+    env = logging_into(tmp_path / "spool")
     store, away = Path(lines_store_2), tmp_path / "away"
     with serving(["lines"], store=store, env=env) as server:
         with load(server.url, ROW, clients=2) as clients:
@@ -139,11 +134,7 @@ def test_a_store_that_is_away_holds_up_nobody(lines_store_2: str, tmp_path: Path
 
 
 def test_store_answers_when_the_record_has_landed(lines_store_2: str, tmp_path: Path) -> None:
-    env = {
-        "CLOCHE_SPOOL": str(tmp_path / "spool"),
-        "CLOCHE_LOG_DURABILITY": "store",
-        "CLOCHE_SERVER_REQUEST_TIMEOUT_S": "2",
-    }
+    env = logging_into(tmp_path / "spool", CLOCHE_LOG_DURABILITY="store", CLOCHE_SERVER_REQUEST_TIMEOUT_S="2")
     store, away = Path(lines_store_2), tmp_path / "away"
     with serving(["lines"], store=store, env=env) as server:
         for number in range(5):
@@ -164,7 +155,7 @@ def test_store_answers_when_the_record_has_landed(lines_store_2: str, tmp_path: 
 
 
 def test_fsync_records_every_answer(lines_store_2: str, tmp_path: Path) -> None:
-    env = {"CLOCHE_SPOOL": str(tmp_path / "spool"), "CLOCHE_LOG_DURABILITY": "fsync", "CLOCHE_LOG_SEGMENT_AGE_S": "0.1"}
+    env = logging_into(tmp_path / "spool", CLOCHE_LOG_DURABILITY="fsync")
     with (
         serving(["lines"], store=lines_store_2, flags=["--workers", "2"], env=env) as server,
         load(server.url, ROW, clients=4) as clients,

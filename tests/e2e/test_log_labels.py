@@ -25,7 +25,7 @@ from cloche.store import Store
 from processes import eventually
 from servers import Server, serving
 from servers import cloche as command
-from spooled import frames, spool_in
+from spooled import frames, logging_into, spool_in
 
 pytestmark = pytest.mark.e2e
 SECRET = b"0123456789abcdef"
@@ -67,7 +67,7 @@ def place(visits_store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         name: json.loads(command("keys", "create", "--json", *given, store=store).stdout)["key"]
         for name, given in scopes.items()
     }
-    env = {"CLOCHE_SPOOL": str(folder / "spool"), "CLOCHE_LOG_HASH_KEY": str(folder / "secret")}
+    env = logging_into(folder / "spool", CLOCHE_LOG_HASH_KEY=str(folder / "secret"))
     with serving(["visits", "bins"], store=store, flags=["--auth", "keys"], env=env) as server:
         yield Place(server, store, folder / "spool", made | {"wrong": "clk_nonsense"})
 

@@ -19,7 +19,7 @@ from cloche.prediction_log.frames import Request, Schema
 from cloche.store import Store
 from processes import eventually
 from servers import serving
-from spooled import frames, requests, schemas, spool_in
+from spooled import frames, logging_into, requests, schemas, spool_in
 
 pytestmark = pytest.mark.e2e
 VISIT = {"pages": 12.125, "age": 33.375, "customer": "cust-7731", "shop": "sh-north", "day": "2026-11-24T09:30:00"}
@@ -40,7 +40,7 @@ def store(visits_store: str, tmp_path: Path) -> str:
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A spool of the test's own, for servers and for this program."""
-    env = {"CLOCHE_SPOOL": str(tmp_path / "spool"), "CLOCHE_LOG_SEGMENT_AGE_S": "0.2"}
+    env = logging_into(tmp_path / "spool")
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     return env
