@@ -55,7 +55,8 @@ def ready(server: Server) -> int:
 
 
 def logged(store: str, base: Path) -> dict[str | None, Request]:
-    found = requests(frames(Store.open(store, base), spool_in(base / "spool")))
+    every = requests(frames(Store.open(store, base), spool_in(base / "spool")))
+    found = [one for one in every if one.client_request_id is not None]
     assert len({one.client_request_id for one in found}) == len(found)
     return {one.client_request_id: one for one in found}
 
