@@ -165,6 +165,7 @@ def test_a_request_is_erased_by_its_id(tmp_path: Path) -> None:
 
 def test_the_spool_of_this_host_is_emptied(tmp_path: Path) -> None:
     store = store_at((tmp_path / "store").as_uri())
+    store.create("models/penguins/versions/000001.json", b"{}")  # nothing is landed in a folder that is no store
     spool = Spool.open(tmp_path / "spool", store.url)
     number = spool.next_number()
     writing = Segment(spool, number, 65_536)
