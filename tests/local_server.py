@@ -14,10 +14,15 @@ from urllib.parse import urlsplit
 import uvloop
 
 from cloche.config import ServerConfig
+from cloche.metrics import MetricsSlot
 from cloche.serving.deployments import Deployments
 from cloche.web.app import create_app
 from cloche.web.doors import gate_of
+from cloche.web.express import Express, ExpressCycle
 from cloche.web.gate import Authenticate, Gate
+from cloche.web.head import Head
+from cloche.web.measured import RequestMetrics
+from cloche.web.recording import Records
 from cloche.web.runner import Runner, bind, url_of
 from simulators import ids
 
@@ -32,6 +37,8 @@ class LocalServer:
     loop: asyncio.AbstractEventLoop
     deployments: Deployments
     records: list[dict[str, Any]] = field(default_factory=list)
+    slot: MetricsSlot = field(default_factory=MetricsSlot)
+    express: list[str] = field(default_factory=list)  #: paths of the requests that took the express lane
 
     def run(self, work: Callable[[], Any]) -> Any:
         """Call *work* on the server's loop."""
@@ -69,9 +76,18 @@ def read_all(connection: socket.socket) -> bytes:
 
 @contextmanager
 def local_server(
-    make: Callable[[], Deployments], config: ServerConfig | None = None, authenticate: Authenticate | None = None
+    make: Callable[[], Deployments],
+    config: ServerConfig | None = None,
+    authenticate: Authenticate | None = None,
+    *,
+    express: bool = True,
+    log: Records | None = None,
 ) -> Iterator[LocalServer]:
-    """Serve what *make* gives (it is called on the server's loop) until the block ends."""
+    """
+    Serve what *make* gives (it is called on the server's loop) until the block ends; at its end nothing is in flight.
+
+    Without *express* every request takes the way through ASGI.
+    """
     chosen = config or ServerConfig(port=0)
     ready = threading.Event()
     made: list[LocalServer] = []
@@ -82,14 +98,27 @@ def local_server(
         auth: Literal["keys", "none"] = "keys" if authenticate else "none"
         gate = gate_of(replace(chosen, auth=auth), new_id=ids(), authenticate=authenticate or (lambda _token: None))
         deployments = make()
-        app = create_app(deployments, gate, chosen, log_request=records.append)
-        runner = Runner(app, gate, chosen, records.append)
+        slot = MetricsSlot()
+        write = RequestMetrics(slot).counting(records.append)
+        app = create_app(deployments, gate, chosen, log_request=write, records=log)
+        taken: list[str] = []
+        runner = Runner(app, gate, chosen, write, _counted(app.express(), taken) if express else None)
         listener = bind("127.0.0.1", 0)
         loop = asyncio.get_running_loop()
         made.append(
-            LocalServer(url_of(listener, tls=chosen.tls_cert is not None), gate, runner, loop, deployments, records)
+            LocalServer(
+                url_of(listener, tls=chosen.tls_cert is not None),
+                gate,
+                runner,
+                loop,
+                deployments,
+                records,
+                slot,
+                taken,
+            )
         )
         await runner.serve(listener, ready.set)
+        assert (gate._in_flight, deployments.in_flight) == (0, 0), "everybody who came in has left"
         for held in deployments:
             for one in held:
                 await one.close(grace_s=0.1)
@@ -116,3 +145,17 @@ def local_server(
         worker.join(30)
     if failed:
         raise failed[0]
+
+
+def _counted(express: Express | None, taken: list[str]) -> Express | None:
+    """The lane, which notes what it takes."""
+    if express is None:
+        return None
+    admit = express.admit
+
+    def noted(cycle: ExpressCycle, head: Head, peer: str | None) -> None:
+        taken.append(head.path)
+        admit(cycle, head, peer)
+
+    express.admit = noted  # type: ignore[method-assign]
+    return express

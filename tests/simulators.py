@@ -14,7 +14,9 @@ from cloche.records import Columns, FrameSpec, Outputs
 from cloche.registry.model import VersionRecord
 from cloche.serving.deployment import Deployment
 from cloche.serving.deployments import Deployments, Held
+from cloche.serving.inline import InlineLane, Pace
 from cloche.serving.lane import Lane
+from cloche.serving.queueing import RowQueue
 
 Answer = Callable[[Columns, int], Outputs]
 
@@ -79,8 +81,20 @@ def manifest(contract: Contract = COLOURS, name: str = "colours") -> Manifest:
     )  # fmt: skip
 
 
+class InlineEngine:
+    """An engine of this process: what it answers, and how many rows it was asked for."""
+
+    def __init__(self, answer: Answer = sign_of_x) -> None:
+        self.answer = answer
+        self.calls: list[int] = []
+
+    def predict(self, columns: Columns, n: int) -> Outputs:
+        self.calls.append(n)
+        return self.answer(columns, n)
+
+
 def deployment(
-    engine: FakeEngine | None = None, *, name: str = "colours", version: int = 1, number: int = 1,
+    engine: FakeEngine | InlineEngine | None = None, *, name: str = "colours", version: int = 1, number: int = 1,
     contract: Contract = COLOURS, queue_rows: int = 100, strict: bool = False,
 ) -> Deployment:  # fmt: skip
     """A deployment whose engine is a fake; to be made on a running loop."""
@@ -88,9 +102,15 @@ def deployment(
         name=name, version=version, contract=number, revision=0, manifest="0" * 64, by="somebody",
         at="2026-01-01T00:00:00Z",
     )  # fmt: skip
-    lane = Lane(engine or FakeEngine(), name=f"{name} version {version}", queue_rows=queue_rows)
-    logged = LoggedVersion(name, version, number, "native", contract)
+    lane = _lane(engine or FakeEngine(), f"{name} version {version}", queue_rows)
+    logged = LoggedVersion(name, version, number, "twin" if isinstance(lane, InlineLane) else "native", contract)
     return Deployment(name, record, compile_contract(contract, strict=strict), manifest(contract, name), lane, logged)
+
+
+def _lane(engine: FakeEngine | InlineEngine, name: str, queue_rows: int) -> RowQueue:
+    if isinstance(engine, InlineEngine):
+        return InlineLane(engine, name=name, queue_rows=queue_rows, pace=Pace(1e-6, 1e-6))
+    return Lane(engine, name=name, queue_rows=queue_rows)
 
 
 def deployments(*given: Deployment, default: str | None = None) -> Deployments:

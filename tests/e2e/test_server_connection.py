@@ -172,19 +172,23 @@ def test_a_caller_that_hangs_up_is_logged_as_499(server: LocalServer) -> None:
     raise AssertionError("no record of the request")
 
 
-def test_a_caller_that_hangs_up_with_pipelined_requests_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("express", [True, False], ids=["lane", "asgi"])
+def test_a_caller_that_hangs_up_with_pipelined_requests_breaks_nothing(
+    caplog: pytest.LogCaptureFixture, express: bool
+) -> None:
+    """Behind the lane nothing is read while a second request waits: there it is noticed when the answer leaves."""
     engine = FakeEngine()
 
     def make() -> Any:
         engine.block = asyncio.Event()
         return deployments(deployment(engine))
 
-    with local_server(make, ServerConfig(port=0)) as server:
+    with local_server(make, ServerConfig(port=0), express=express) as server:
         with server.connect() as connection:
             connection.sendall(predict() * 3)
             while not engine.calls:
                 threading.Event().wait(0.01)
-        while server.run(lambda: len(server.runner._server.server_state.connections)):
+        while not express and server.run(lambda: len(server.runner._server.server_state.connections)):
             threading.Event().wait(0.01)
         assert engine.block is not None
         server.loop.call_soon_threadsafe(engine.block.set)

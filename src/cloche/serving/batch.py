@@ -4,8 +4,9 @@ Rows of several requests as one batch, and the answers handed back to whom they 
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cloche.errors import DeadlineExceededError
@@ -26,10 +27,14 @@ class Waiting:
     n: int
     timeout_s: float
     done: Done | None
+    timer: asyncio.TimerHandle | None = None
 
     def finish(self, result: Outputs | Exception) -> None:
         """Hand *result* over, unless the request was given up."""
         done, self.done = self.done, None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         if done is not None:
             done(result)
 
@@ -48,8 +53,7 @@ def take(queue: deque[Waiting], *, together: bool) -> list[Waiting]:
             queue.popleft()
             continue
         most = min(MAX_ROWS, MAX_VALUES // max(1, len(entry.columns)))
-        alone = not together or not entry.n or not rows  # a call of no rows has no columns to join
-        if batch and (alone or rows + entry.n > most):
+        if batch and (not together or not rows or not entry.n or rows + entry.n > most):  # no rows: no columns either
             break
         batch.append(queue.popleft())
         rows += entry.n
@@ -68,12 +72,18 @@ def joined(batch: Sequence[Waiting]) -> tuple[Columns, int]:
     return columns, sum(entry.n for entry in batch)
 
 
-def hand_back(batch: Sequence[Waiting], outputs: Outputs) -> None:
-    """Each request its own answers."""
+def parts(batch: Sequence[Waiting], outputs: Outputs) -> Iterator[Outputs]:
+    """The answers of each request."""
     if len(batch) == 1:
-        batch[0].finish(outputs)
+        yield outputs
         return
     start = 0
     for entry in batch:
-        entry.finish(outputs.rows(start, start + entry.n))
+        yield outputs.rows(start, start + entry.n)
         start += entry.n
+
+
+def hand_back(batch: Sequence[Waiting], outputs: Outputs) -> None:
+    """Each request its own answers."""
+    for entry, part in zip(batch, parts(batch, outputs), strict=True):
+        entry.finish(part)

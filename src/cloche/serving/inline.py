@@ -61,6 +61,7 @@ class InlineLane(RowQueue):
         self._pace = pace
         self._loop = asyncio.get_running_loop()
         self._due = False  # a turn is scheduled, or the thread is busy
+        self._busy = False  # the thread is
         self._thread: ThreadPoolExecutor | None = None
 
     async def close(self, *, grace_s: float = 30.0) -> None:
@@ -70,9 +71,9 @@ class InlineLane(RowQueue):
         if self._thread is not None:
             self._thread.shutdown(wait=False)
 
-    def _deadline(self, entry: Waiting) -> asyncio.TimerHandle | None:
+    def _needs_timer(self, n: int) -> bool:
         """Before the end of this turn no deadline passes; a timer costs more than most answers do."""
-        return super()._deadline(entry) if self._due or self._pace.of(entry.n) > INLINE_S else None
+        return self._busy
 
     def _wake(self) -> None:
         if not self._due:
@@ -80,42 +81,59 @@ class InlineLane(RowQueue):
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        self._due = False
+        self._due = self._busy = False
         while entries := batch.take(self._queue, together=True):
             columns, n = batch.joined(entries)
             if self._pace.of(n) > INLINE_S:
-                self._due = True
+                self._due = self._busy = True
+                for entry in (*entries, *self._queue):
+                    if entry.timer is None and entry.done is not None:
+                        self._set_timer(entry)
                 self._loop.create_task(self._apart(entries, columns, n))
                 return
-            self._hand_back(entries, self._answers(columns, n))
+            _hand_back(entries, self._results(entries, columns, n))
 
     async def _apart(self, entries: Sequence[Waiting], columns: Columns, n: int) -> None:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="cloche-engine")
-        result = await self._loop.run_in_executor(self._thread, self._answers, columns, n)
-        self._hand_back(entries, result)
+        try:
+            results = await self._loop.run_in_executor(self._thread, self._results, entries, columns, n)
+        except Exception as exc:  # noqa: BLE001  no thread could be started, or it was shut down
+            results = [exc] * len(entries)
+        _hand_back(entries, results)
         self._turn()
+
+    def _results(self, entries: Sequence[Waiting], columns: Columns, n: int) -> list[Outputs | Exception]:
+        """What each request is answered with."""
+        found = self._answers(columns, n)
+        if isinstance(found, Outputs):
+            return list(batch.parts(entries, found))
+        if len(entries) == 1:
+            return [found]
+        return [found if one.done is None else self._answers(one.columns, one.n) for one in entries]
 
     def _answers(self, columns: Columns, n: int) -> Outputs | Exception:
         """What the engine says; an exception only where some row was not answered."""
         try:
-            return self._engine.predict(columns, n)
+            return self._predict(columns, n)
         except Exception:  # noqa: BLE001  found out row by row
-            refused = isolate.answer(self._engine.predict, columns, n)
+            refused = isolate.answer(self._predict, columns, n)
         if isinstance(refused, Outputs):
             return refused
         _log.error("%s: the engine raised on %d of %d rows", self._name, len(refused.rows), n, exc_info=refused.cause)
         return RowsRefused(list(refused.rows))
 
-    def _hand_back(self, entries: Sequence[Waiting], result: Outputs | Exception) -> None:
-        if isinstance(result, Outputs):
-            batch.hand_back(entries, result)
-        elif len(entries) == 1:
-            entries[0].finish(result)
-        else:
-            for entry in entries:
-                if entry.done is not None:
-                    entry.finish(self._answers(entry.columns, entry.n))
+    def _predict(self, columns: Columns, n: int) -> Outputs:
+        """A call; another number of answers than of rows would be handed to whom they do not belong."""
+        outputs = self._engine.predict(columns, n)
+        if len(outputs) != n:
+            raise EngineError(f"{self._name}: {len(outputs)} answers to {n} rows")
+        return outputs
+
+
+def _hand_back(entries: Sequence[Waiting], results: Sequence[Outputs | Exception]) -> None:
+    for entry, result in zip(entries, results, strict=True):
+        entry.finish(result)
 
 
 def _best(engine: SyncEngine, columns: Columns, n: int, times: int) -> float:

@@ -95,7 +95,10 @@ class Lane(RowQueue):
     async def _call(self, columns: Columns, n: int, timeout_s: float) -> Outputs:
         if n == 0:
             return Outputs([])
-        return await asyncio.wait_for(self._engine.infer(columns, n), _STUCK * timeout_s)
+        outputs = await asyncio.wait_for(self._engine.infer(columns, n), _STUCK * timeout_s)
+        if len(outputs) != n:
+            raise EngineError(f"{self._name}: {len(outputs)} answers to {n} rows")
+        return outputs
 
     async def _revive(self) -> None:
         """Start the engine where it is not running; after a failed start the next try waits a second."""

@@ -60,22 +60,26 @@ class RowQueue(ABC):
             raise OverloadedError(f"{self._name}: {self._rows} rows wait already (at most {self._queue_rows})")
 
         def finished(result: Outputs | Exception) -> None:
-            if timer is not None:
-                timer.cancel()
             self._rows -= n
             self._requests -= 1
             done(result)
 
         entry = Waiting(columns, n, timeout_s, finished)
-        timer = self._deadline(entry)
+        if self._needs_timer(n):
+            self._set_timer(entry)
         self._queue.append(entry)
         self._rows += n
         self._requests += 1
         self._wake()
         return entry
 
-    def _deadline(self, entry: Waiting) -> asyncio.TimerHandle | None:
-        return asyncio.get_running_loop().call_later(entry.timeout_s, entry.expire, self._name)
+    def _needs_timer(self, n: int) -> bool:
+        """Whether a request of *n* rows that comes now may be waiting when its deadline passes."""
+        return True
+
+    def _set_timer(self, entry: Waiting) -> None:
+        """Have it given up at its deadline."""
+        entry.timer = asyncio.get_running_loop().call_later(entry.timeout_s, entry.expire, self._name)
 
     @abstractmethod
     def _wake(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,7 +14,8 @@ from msgspec.structs import replace
 from cloche.errors import ClocheError
 from cloche.prediction_log.version import Answered
 from cloche.web import problems
-from cloche.web.gate import Admitted, Facts, Refusal
+from cloche.web.gate import Admitted, Facts, Gate, Refusal
+from cloche.web.head import Head
 
 JSON = "application/json"
 CLIENT_CLOSED = 499  #: as nginx logs it; never on the wire
@@ -28,6 +30,18 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = msgspec.field(default_factory=lambda: {"content-type": JSON})
     facts: Facts = Facts()
     answered: Answered | None = None
+
+
+def let_in(gate: Gate, head: Head, peer: str | None) -> Admitted | Refusal:
+    """What the gate says now; where asking it fails, that is an answer too."""
+    now = time.monotonic()
+    try:
+        return gate.admit(head, peer, now)
+    except Exception as exc:  # noqa: BLE001  the last net
+        status, name = problems.INTERNAL
+        refused = gate.refuse(head, peer, now, status, problems.message_of(exc), name)
+        _log.exception("request %s failed", refused.request_id)
+        return refused
 
 
 def of_json(content: Any, *, status: int = 200) -> Answer:

@@ -7,7 +7,6 @@ It works under our runner and mounted in another program; it decides nothing.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
@@ -17,8 +16,8 @@ from cloche.config import ServerConfig
 from cloche.errors import DrainingError, NotFoundError
 from cloche.protocols import openapi
 from cloche.serving.deployments import Deployments
-from cloche.web import pages, problems, views
-from cloche.web.answer import CLIENT_CLOSED, Answer, head_of, of_error, of_failure, of_json, of_refusal
+from cloche.web import pages, views
+from cloche.web.answer import CLIENT_CLOSED, Answer, head_of, let_in, of_error, of_failure, of_json, of_refusal
 from cloche.web.express import Express
 from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
@@ -30,7 +29,6 @@ from cloche.web.traces import Traces
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 LogRequest = Callable[[dict[str, Any]], None]
-_log = logging.getLogger("cloche.web")
 
 
 def silent(_record: dict[str, Any]) -> None:
@@ -97,7 +95,7 @@ class App:
             return
         headers = scope["headers"]
         head = Head.of(scope["method"], _path(scope), scope["query_string"], headers, _certificate(scope))
-        verdict = self._admit(head, self._gate.proxies.client(_peer(scope), headers))
+        verdict = let_in(self._gate, head, self._gate.proxies.client(_peer(scope), headers))
         try:
             answer = await self._recorded(verdict, scope, receive)
         finally:
@@ -109,16 +107,6 @@ class App:
         self._log_request(record)
         if self._traces is not None:
             self._traces.finish(verdict.trace, record, self._scheme(scope))
-
-    def _admit(self, head: Head, peer: str | None) -> Admitted | Refusal:
-        now = time.monotonic()
-        try:
-            return self._gate.admit(head, peer, now)
-        except Exception as exc:  # noqa: BLE001  as in `_answer`
-            status, name = problems.INTERNAL
-            refused = self._gate.refuse(head, peer, now, status, problems.message_of(exc), name)
-            _log.exception("request %s failed", refused.request_id)
-            return refused
 
     async def _recorded(self, verdict: Admitted | Refusal, scope: Scope, receive: Receive) -> Answer:
         """The answer, when its record is kept."""

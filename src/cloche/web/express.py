@@ -9,9 +9,9 @@ turn of the loop are written down in one write, then sent.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -20,14 +20,15 @@ from cloche.errors import DrainingError
 from cloche.records import Outputs
 from cloche.serving.deployment import Deployment
 from cloche.web import routes
-from cloche.web.answer import CLIENT_CLOSED, Answer, of_failure, of_refusal
+from cloche.web.answer import CLIENT_CLOSED, Answer, let_in, of_failure, of_refusal
 from cloche.web.call import Call
 from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
-from cloche.web.predicting import LARGE_BODY, Predicting
+from cloche.web.predicting import LARGE_BODY, MANY_ROWS, Predicting
 from cloche.web.recording import Records, not_recorded, request_of
 from cloche.web.traces import Trace, Traces, measured
 
+_log = logging.getLogger("cloche.web")
 #: Headers that ask for something beyond a plain answer.
 _ODD = frozenset(
     (
@@ -42,13 +43,15 @@ _ANY = (b"*/*", b"application/json")
 class Connection(Protocol):
     """Where an answer of the lane leaves."""
 
+    transport: asyncio.Transport
+
     def send_express(self, cycle: ExpressCycle, answer: Answer, verdict: Admitted | Refusal) -> None: ...
 
 
 class ExpressCycle:
     """
     A request of the express lane in the place of uvicorn's `RequestResponseCycle`: it is counted, waited for and closed
-    as one. `message_event` has nobody who waits.
+    as one. `message_event` has nobody who waits. `verdict` is the gate's, once it was asked.
     """
 
     def __init__(self, connection: Connection, *, keep_alive: bool, scheme: str) -> None:
@@ -61,6 +64,9 @@ class ExpressCycle:
         self.response_started = False
         self.response_complete = False
         self.message_event = self
+        self.verdict: Admitted | Refusal | None = None
+        self.call: Call | None = None
+        self.deployment: Deployment | None = None
 
     def set(self) -> None:
         """Nobody waits."""
@@ -68,20 +74,22 @@ class ExpressCycle:
     def answer_express(self, answer: Answer, verdict: Admitted | Refusal) -> None:
         """Send the answer; a caller that has gone gets none."""
         self.response_started = self.response_complete = True
-        if not self.disconnected:
+        if self.disconnected:
+            return
+        try:
             self._connection.send_express(self, answer, verdict)
-
-
-@dataclass(slots=True, eq=False)
-class _Asked:
-    cycle: ExpressCycle
-    verdict: Admitted | Refusal
-    call: Call | None = None
-    deployment: Deployment | None = None
+        except Exception:
+            self._connection.transport.close()  # half an answer may be out
+            raise
 
 
 class Express:
-    """One lane a worker; on its event loop alone."""
+    """
+    One lane a worker; on its event loop alone.
+
+    `admit` by the head, then `ask` with the body; where that does not come with its head `expect` looks at what the
+    head alone decides, and `give_up` ends what does not come at all.
+    """
 
     def __init__(
         self,
@@ -99,99 +107,132 @@ class Express:
         self._log_request = log_request
         self._records = records
         self._traces = traces
-        self._asked: set[_Asked] = set()
-        self._answers: list[tuple[_Asked, Answer]] = []
+        self._asked: dict[ExpressCycle, Admitted | Refusal] = {}  # let in or refused, and not answered
+        self._answers: list[_Answered] = []
         self._loop = asyncio.get_running_loop()
 
     def takes(self, method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
         """Whether the request is a plain one."""
         return method == b"POST" and _is_predict(url) and _is_plain(headers)
 
-    def ask(self, cycle: ExpressCycle, head: Head, peer: str | None, body: bytes) -> None:
-        """Answer the request of *cycle*, in this turn of the loop or a later one."""
-        verdict = self._gate.admit(head, peer, time.monotonic())
-        asked = _Asked(cycle, verdict)
-        self._asked.add(asked)
+    def admit(self, cycle: ExpressCycle, head: Head, peer: str | None) -> None:
+        """Let the request of *cycle* in, or refuse it."""
+        verdict = cycle.verdict = self._asked[cycle] = let_in(self._gate, head, peer)
         if isinstance(verdict, Refusal):
-            self._answer(asked, of_refusal(verdict))
+            self._answer(cycle, of_refusal(verdict))
+
+    def expect(self, cycle: ExpressCycle) -> None:
+        """The body is still to come: what its head alone decides is answered at once."""
+        verdict = self._asked.get(cycle)
+        if isinstance(verdict, Admitted):
+            try:
+                self._predicting.meant(verdict)
+            except Exception as exc:  # noqa: BLE001  as in `app.py`
+                self._answer(cycle, of_failure(exc, verdict))
+
+    def ask(self, cycle: ExpressCycle, body: bytes, *, expected: bool) -> None:
+        """Answer the request, in this turn of the loop or a later one; *expected*: its head was looked at before."""
+        verdict = self._asked.get(cycle)
+        if not isinstance(verdict, Admitted):  # answered already
             return
         try:
-            call, deployment = self._predicting.begin(verdict, body)
-            asked.call, asked.deployment = call, deployment
+            call, deployment = self._predicting.begin(verdict, body, expected=expected)
+            cycle.call, cycle.deployment = call, deployment
             rows = call.rows(body)
-            deployment.submit(rows, self._timeout_s, lambda result: self._done(asked, call, rows, result))
+            deployment.submit(rows, self._timeout_s, lambda result: self._done(cycle, call, rows, result))
         except Exception as exc:  # noqa: BLE001  as in `app.py`
-            self._answer(asked, _failed(asked, exc))
+            self._answer(cycle, _failed(cycle, verdict, exc))
+
+    def give_up(self, cycle: ExpressCycle, exc: Exception | None) -> None:
+        """A request whose body did not come: *exc* says why not, None that its caller has gone."""
+        verdict = self._asked.get(cycle)
+        if verdict is not None:
+            self._answer(cycle, Answer(CLIENT_CLOSED, b"") if exc is None else of_failure(exc, verdict))
 
     def abandon(self) -> None:
         """The server is gone before the models have answered; everybody is told."""
-        for asked in list(self._asked):
-            self._answer(asked, _failed(asked, DrainingError("the server shut down before the model had answered")))
+        for cycle, verdict in list(self._asked.items()):
+            late = DrainingError("the server shut down before the model had answered")
+            self._answer(cycle, _failed(cycle, verdict, late))
         self._flush()
 
-    def give_up(self, cycle: ExpressCycle, head: Head, peer: str | None, exc: Exception | None) -> None:
-        """A request whose body did not come: *exc* says why not, None that its caller has gone."""
-        verdict = self._gate.admit(head, peer, time.monotonic())
-        asked = _Asked(cycle, verdict)
-        self._asked.add(asked)
-        if isinstance(verdict, Refusal):
-            self._answer(asked, of_refusal(verdict))
-        else:
-            self._answer(asked, Answer(CLIENT_CLOSED, b"") if exc is None else of_failure(exc, verdict))
-
-    def _done(self, asked: _Asked, call: Call, rows: ValidRows, result: Outputs | Exception) -> None:
-        if asked not in self._asked:  # abandoned
+    def _done(self, cycle: ExpressCycle, call: Call, rows: ValidRows, result: Outputs | Exception) -> None:
+        if cycle not in self._asked:  # abandoned
             return
-        try:
-            if isinstance(result, Exception):
-                raise result
-            answer = call.answered(rows, result)
-        except Exception as exc:  # noqa: BLE001  as in `app.py`
-            answer = call.failed(exc)
-        self._answer(asked, answer)
+        if len(rows) <= MANY_ROWS or isinstance(result, Exception):
+            self._answer(cycle, _encoded(call, rows, result))
+            return
+        work = self._loop.run_in_executor(None, _encoded, call, rows, result)
+        work.add_done_callback(lambda made: self._answer(cycle, made.result()))
 
-    def _answer(self, asked: _Asked, answer: Answer) -> None:
-        self._asked.discard(asked)
+    def _answer(self, cycle: ExpressCycle, answer: Answer) -> None:
+        verdict = self._asked.pop(cycle, None)
+        if verdict is None:  # abandoned
+            return
         if not self._answers:
             self._loop.call_soon(self._flush)
-        self._answers.append((asked, answer))
+        self._answers.append((cycle, verdict, answer))
 
     def _flush(self) -> None:
         """Write down what was answered in this turn, then let it leave."""
         answers, self._answers = self._answers, []
-        if self._records is not None and answers:
-            traces = [] if self._traces is None else _traced(answers)
-            for trace in traces:
-                trace.begin("record")
+        for cycle, verdict, answer in self._recorded(answers):
             try:
-                self._records.record_all([(request_of(a.verdict, answer), answer.answered) for a, answer in answers])
-            except Exception as exc:  # noqa: BLE001  as in `app.py`
-                answers = [(asked, not_recorded(exc, asked.verdict)) for asked, _ in answers]
-            else:
-                for trace in traces:
-                    trace.end()
-        for asked, answer in answers:
-            self._leave(asked, answer)
+                self._leave(cycle, verdict, answer)
+            except Exception:  # noqa: BLE001  the others are still to leave
+                _log.exception("request %s failed", verdict.request_id)
 
-    def _leave(self, asked: _Asked, answer: Answer) -> None:
-        if asked.deployment is not None:
-            self._predicting.end(asked.deployment)
-        self._gate.leave(asked.verdict)
-        asked.cycle.answer_express(answer, asked.verdict)
+    def _recorded(self, answers: list[_Answered]) -> list[_Answered]:
+        """*answers*, as they may leave."""
+        if self._records is None or not answers:
+            return answers
+        traces = [] if self._traces is None else _traced(answers)
+        for trace in traces:
+            trace.begin("record")
+        try:
+            self._records.record_all([(request_of(verdict, one), one.answered) for _, verdict, one in answers])
+        except LogUnavailableError as exc:
+            return [(cycle, verdict, not_recorded(exc, verdict)) for cycle, verdict, _ in answers]
+        except Exception as exc:  # noqa: BLE001  one of them cannot be written down; nothing was
+            if len(answers) > 1:
+                return [kept for one in answers for kept in self._recorded([one])]
+            [(cycle, verdict, _)] = answers
+            return [(cycle, verdict, not_recorded(exc, verdict))]
+        for trace in traces:
+            trace.end()
+        return answers
+
+    def _leave(self, cycle: ExpressCycle, verdict: Admitted | Refusal, answer: Answer) -> None:
+        if cycle.deployment is not None:
+            self._predicting.end(cycle.deployment)
+        self._gate.leave(verdict)
+        cycle.answer_express(answer, verdict)
         now = time.monotonic()
-        record = self._gate.finish(asked.verdict, answer.status, len(answer.body), now, answer.facts)
+        record = self._gate.finish(verdict, answer.status, len(answer.body), now, answer.facts)
         self._log_request(record)
         if self._traces is not None:
-            self._traces.finish(asked.verdict.trace, record, asked.cycle.scheme)
+            self._traces.finish(verdict.trace, record, cycle.scheme)
 
 
-def _traced(answers: list[tuple[_Asked, Answer]]) -> list[Trace]:
-    found = (measured(asked.verdict.trace) for asked, _ in answers)
+_Answered = tuple[ExpressCycle, Admitted | Refusal, Answer]
+
+
+def _encoded(call: Call, rows: ValidRows, result: Outputs | Exception) -> Answer:
+    try:
+        if isinstance(result, Exception):
+            raise result
+        return call.answered(rows, result)
+    except Exception as exc:  # noqa: BLE001  as in `app.py`
+        return call.failed(exc)
+
+
+def _traced(answers: list[_Answered]) -> list[Trace]:
+    found = (measured(verdict.trace) for _, verdict, _ in answers)
     return [trace for trace in found if trace is not None]
 
 
-def _failed(asked: _Asked, exc: BaseException) -> Answer:
-    return of_failure(exc, asked.verdict) if asked.call is None else asked.call.failed(exc)
+def _failed(cycle: ExpressCycle, verdict: Admitted | Refusal, exc: BaseException) -> Answer:
+    return of_failure(exc, verdict) if cycle.call is None else cycle.call.failed(exc)
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cloche.config import ServerConfig
 from cloche.contract.compiled import ValidRows
-from cloche.errors import ClocheError, RequestTimeoutError, TooLargeError
+from cloche.errors import RequestTimeoutError, TooLargeError
 from cloche.records import Outputs
 from cloche.serving.deployment import Deployment
 from cloche.serving.deployments import Deployments
@@ -21,7 +21,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Infer = Callable[[Deployment, ValidRows, float], Awaitable[Outputs]]
 #: Decoding more than this takes milliseconds.
 LARGE_BODY = 64_000
-_MANY_ROWS = 500
+#: So many answers are written in a thread too.
+MANY_ROWS = 500
 _T = TypeVar("_T")
 
 
@@ -47,9 +48,7 @@ class Predicting:
 
     async def answer(self, admitted: Admitted, receive: Receive) -> Answer:
         """Read, check, predict, shape."""
-        asked, target = Asked.by(admitted), admitted.target
-        meant = self._deployments.find(target.model, target.contract, target.version)  # before a long body comes
-        self._count(admitted, meant)
+        asked, target = self.meant(admitted), admitted.target  # before a long body comes
         body = await read_body(receive, self._config.max_body_bytes, self._config.body_timeout_s)
         with self._deployments.use(target.model, target.contract, target.version) as deployment:
             call = Call(admitted, asked, deployment, self._deployments, self._config, len(body))
@@ -57,21 +56,35 @@ class Predicting:
                 rows = await apart(len(body) > LARGE_BODY, lambda: call.rows(body))
                 async with asked.deadline.kept():
                     outputs = await self._infer(deployment, rows, self._config.request_timeout_s)
-                return await apart(len(rows) > _MANY_ROWS, lambda: call.answered(rows, outputs))
-            except ClocheError as exc:
+                return await apart(len(rows) > MANY_ROWS, lambda: call.answered(rows, outputs))
+            except Exception as exc:  # noqa: BLE001  it is logged as this version's, whatever it is
                 return call.failed(exc)
 
-    def begin(self, admitted: Admitted, body: bytes) -> tuple[Call, Deployment]:
+    def meant(self, admitted: Admitted) -> Asked:
         """
-        A call whose body is there; its deployment is kept from being unloaded until `end`.
+        What the head asks for, counted as a request for the model that it means.
 
         Raises:
-            RequestError, NotFoundError, NotReadyError, RateLimitedError: as `answer` would answer with.
+            RequestError, NotFoundError, NotReadyError, RateLimitedError: it will not be answered, whatever its body is.
+        """
+        asked, target = Asked.by(admitted), admitted.target
+        meant = self._deployments.find(target.model, target.contract, target.version)
+        self._count(admitted, meant)
+        return asked
+
+    def begin(self, admitted: Admitted, body: bytes, *, expected: bool = False) -> tuple[Call, Deployment]:
+        """
+        A call whose body is there; its deployment is kept from being unloaded until `end`. *expected*: `meant` has
+        counted it.
+
+        Raises:
+            RequestError, NotFoundError, NotReadyError, RateLimitedError: as `meant`.
         """
         asked, target = Asked.by(admitted), admitted.target
         deployment = self._deployments.hold(target.model, target.contract, target.version)
         try:
-            self._count(admitted, deployment)
+            if not expected:
+                self._count(admitted, deployment)
             return Call(admitted, asked, deployment, self._deployments, self._config, len(body)), deployment
         except BaseException:
             self._deployments.release(deployment)

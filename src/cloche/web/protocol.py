@@ -105,10 +105,9 @@ class ClocheProtocol(TimedProtocol):
             self._counted = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        lane = self._lane
-        if lane is not None and lane.more_body and self.express is not None:
-            lane.disconnected = True
-            self.express.give_up(lane, self._express_head(), self._peer(), None)
+        if self._lane is not None:
+            self._lane.disconnected = True
+            self._give_up(None)
         self._uncount()
         for cycle in self._cycles:  # uvicorn tells the last one only, and the others write to a closed connection
             cycle.disconnected = True
@@ -134,6 +133,8 @@ class ClocheProtocol(TimedProtocol):
         except httptools.HttpParserError as exc:
             self._refuse(reason_of(exc))
         else:
+            if self._lane is not None and self._lane.more_body:
+                self._expect(self._lane)
             if self._in_head and self._head_bytes > self.limits.max_header_bytes + self.limits.max_url_bytes:
                 self._refuse(Broken(431, f"headers: at most {self.limits.max_header_bytes} bytes, got more"))
 
@@ -228,19 +229,45 @@ class ClocheProtocol(TimedProtocol):
         self._disarm()
         lane = self._lane
         if lane is not None:
-            lane.more_body = False
-            if self.express is not None and not lane.disconnected and not lane.response_complete:
-                self.express.ask(lane, self._express_head(), self._peer(), lane.body)
+            if lane.more_body and not lane.disconnected:
+                self._ask(lane)
             return
         super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         if self._lane is not None:
-            self._lane.body += body
+            if self._lane.more_body and not self._lane.response_complete:
+                self._lane.body += body
         else:
             super().on_body(body)
 
     # -- the express lane ---------------------------------------------------------------------------
+
+    def _admit(self, lane: ExpressCycle) -> bool:
+        """Ask the gate, where it was not asked before; whether it was."""
+        before = lane.verdict is not None
+        if not before and self.express is not None:
+            self.express.admit(lane, self._express_head(), self._peer())
+        return before
+
+    def _expect(self, lane: ExpressCycle) -> None:
+        """The packet of the head has ended before the body: from here the request is one in flight."""
+        if not self._admit(lane) and self.express is not None:
+            self.express.expect(lane)
+
+    def _ask(self, lane: ExpressCycle) -> None:
+        lane.more_body = False
+        expected = self._admit(lane)
+        if self.express is not None:
+            self.express.ask(lane, lane.body, expected=expected)
+
+    def _give_up(self, exc: Exception | None) -> None:
+        """The rest of the request will not come."""
+        lane = self._lane
+        if lane is not None and lane.more_body and self.express is not None:
+            lane.more_body = False
+            self._admit(lane)
+            self.express.give_up(lane, exc)
 
     def _express_head(self) -> Head:
         return Head.of("POST", self.url.decode("ascii"), b"", self.headers, self._certificate)
@@ -257,7 +284,7 @@ class ClocheProtocol(TimedProtocol):
 
     def send_express(self, cycle: ExpressCycle, answer: Answer, verdict: Admitted | Refusal) -> None:
         """What `RequestResponseCycle.send` would write, and what follows from it."""
-        headers = head_of(answer, verdict)
+        headers = head_of(answer, verdict, self.gate.cors.headers(verdict.head.headers))
         if (b"connection", b"close") in headers:
             cycle.keep_alive = False
         elif not cycle.keep_alive:
@@ -281,10 +308,8 @@ class ClocheProtocol(TimedProtocol):
         if self.transport.is_closing():
             return
         lane = self._lane
-        if lane is not None and lane.more_body and self.express is not None:
-            lane.more_body = False
-            late = RequestTimeoutError(f"body: not complete after {self.limits.body_timeout_s:g} s")
-            self.express.give_up(lane, self._express_head(), self._peer(), late)
+        if lane is not None and lane.more_body and not lane.response_complete:
+            self._give_up(RequestTimeoutError(f"body: not complete after {self.limits.body_timeout_s:g} s"))
         elif self._busy() and self._in_head:  # we stopped reading while an earlier request is answered
             self._arm(self.limits.header_timeout_s)
         elif self._in_head and self._head_began:
@@ -343,6 +368,7 @@ class ClocheProtocol(TimedProtocol):
             return False
         self.cycle.disconnected = True
         self.cycle.message_event.set()
+        self._give_up(None)
         return True
 
     def _leave_out_the_broken(self) -> None:
