@@ -261,11 +261,12 @@ model yet:
 | `application/json` | an object, an array, `{{"rows": […]}}`, `{{"columns": {{"field": […]}}}}` | the default |
 | `text/csv` | a header with the names of the fields, then one line a row | a header, then one line a row |
 | `application/x-ndjson` | one object a line | one object a line, as that row alone is answered, with its `warnings` |
+| `application/vnd.apache.arrow.stream` | an IPC stream: a schema, then batches of records | a stream of one batch |
 
 The answer is in the form with the highest `q`; then the more precise range wins, then the order of this table. A
-header that takes none of them is 406 `NotAcceptable`. Errors are always JSON. CSV and NDJSON answers name the
-model in the headers `X-Model-Name` and `X-Model-Version` and the answer in `X-Request-ID`; `X-Warnings` counts the
-warnings of a CSV answer, whose words only the other forms hold.
+header that takes none of them is 406 `NotAcceptable`. Errors are always JSON. CSV, NDJSON and Arrow answers
+name the model in the headers `X-Model-Name` and `X-Model-Version` and the answer in `X-Request-ID`; `X-Warnings` counts
+the warnings of a CSV or an Arrow answer, whose words only the other forms hold.
 
 CSV bodies follow RFC 4180: UTF-8 (a byte order mark is taken), `,` between cells, CRLF or LF, `"` for quotes. An empty
 cell is missing; `""` is empty text in a text field, and so is an empty cell where the field takes no null. Numbers are
@@ -278,6 +279,15 @@ absent, is a problem in every row (in a table without rows one without a row).
 CSV answers hold the keys of the JSON answer as columns with a point before what lies inside (`probabilities.yes`,
 `prediction.low`); null is an empty cell, a list is JSON in one cell (an embedding of known length has a column an
 element).
+
+Arrow needs the extra `score` (pyarrow) on the server; without it such a body is 415, an `Accept` that takes nothing
+else 406, and both say what to install. A column is a field, null is missing, and every rule is that of JSON: NaN is
+no missing value. Taken are booleans, integers, floats, strings, dates, timestamps (with a zone: an instant, as with
+an offset in JSON; digits beyond microseconds are refused) and lists of numbers for vectors. Dictionaries (pandas'
+categoricals), views, runs, compressed batches and what is nested otherwise are 400 `MalformedBody`: cast them first,
+and write without compression. The file format and the framing of before Arrow 0.15 are not spoken. Answers hold the
+columns of CSV with types by the contract: float64, int64, bool, string, lists of these; classes of several types are
+text.
 
 ## Examples
 

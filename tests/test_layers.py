@@ -52,7 +52,7 @@ HOMES = {
     "safetensors": ("graph.weights",),
     "pandas": ("tables.pandas_home", "demo"),
     "polars": ("tables.polars_home",),
-    "pyarrow": ("tables.arrow_home", "prediction_log.arrow_home"),
+    "pyarrow": ("tables.arrow_home", "tables.arrow_stream", "prediction_log.arrow_home"),
     "deltalake": ("prediction_log.delta_home",),
     "cloudpickle": (),
     "pickle": (),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 
 from cloche.config import LogConfig, ServerConfig
@@ -190,6 +191,18 @@ def frames(spool: Path) -> list[Any]:
     return found
 
 
+ARROW = b"application/vnd.apache.arrow.stream"
+
+
+def stream() -> bytes:
+    """Two rows as an Arrow IPC stream."""
+    table = pa.table({"x": [1.0, -1.0], "colour": ["red", "blue"]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
 OPEN = {
     "good-row": (post(ROW, CLOSE), True, 200),
     "array": (post(MANY, CLOSE), True, 200),
@@ -233,6 +246,8 @@ OPEN = {
     "foreign-host": (post(ROW, CLOSE).replace(HOST, b"Host: example.com"), True, 403),
     "csv": (post(b"x,colour\n1,red\n", CLOSE, content_type=b"Content-Type: text/csv"), False, 200),
     "csv-wanted": (post(ROW, b"Accept: text/csv", CLOSE), False, 200),
+    "arrow": (post(stream(), b"Accept: " + ARROW, CLOSE, content_type=b"Content-Type: " + ARROW), False, 200),
+    "arrow-cut-short": (post(stream()[:-30], CLOSE, content_type=b"Content-Type: " + ARROW), False, 400),
     "nothing-acceptable": (post(ROW, b"Accept: text/html", CLOSE), False, 406),
     "unknown-type": (post(ROW, CLOSE, content_type=b"Content-Type: text/plain"), False, 415),
     "option": (post(ROW, CLOSE, target=b"/predict?top=1"), False, 200),

@@ -8,14 +8,14 @@ The columns of an answer are the keys of the JSON answer, with a point before wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from cloche.contract.compiled import CompiledContract, ValidRows
 from cloche.contract.model import Output
-from cloche.protocols.form import BY_ROW, Form
+from cloche.protocols.form import Form, flat_columns
 from cloche.serving.answers import Prediction
 
 MEDIA_TYPE = "text/csv"
@@ -34,7 +34,7 @@ def decode(compiled: CompiledContract, body: bytes, max_rows: int | None) -> Val
 
 def encode(prediction: Prediction, output: Output, single: bool) -> bytes:
     """A header, then one line a row."""
-    columns = dict(_columns(prediction, output, single))
+    columns = dict(flat_columns(prediction, output, single))
     return table(list(columns), zip(*columns.values(), strict=True)).encode()
 
 
@@ -46,37 +46,6 @@ def table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """
     lines = [",".join(map(_cell, names)), *(",".join(map(_cell, row)) or '""' for row in rows)]
     return "".join(f"{line}\r\n" for line in lines)
-
-
-def _columns(prediction: Prediction, output: Output, single: bool) -> Iterator[tuple[str, list[Any]]]:
-    values = [prediction.prediction] if single else prediction.prediction
-    yield from _predictions(values, output)
-    for key in BY_ROW[1:]:
-        given = getattr(prediction, key)
-        if given is not None:
-            yield from _flat(key, given, single)
-
-
-def _predictions(values: list[Any], output: Output) -> Iterator[tuple[str, list[Any]]]:
-    """The predictions: one column, or one an output or an element of an embedding."""
-    parts: list[Any] | None = None
-    if output.task == "embedding" and output.length:
-        parts = list(range(output.length))
-    elif output.names is not None:
-        parts = list(output.names)
-    if parts is None:
-        yield "prediction", values
-        return
-    for part in parts:
-        yield f"prediction.{part}", [None if value is None else value[part] for value in values]
-
-
-def _flat(key: str, given: Any, single: bool) -> Iterator[tuple[str, list[Any]]]:
-    if isinstance(given, dict):
-        for name, inside in given.items():
-            yield from _flat(f"{key}.{name}", inside, single)
-    else:
-        yield key, [given] if single else given
 
 
 def _cell(value: Any) -> str:

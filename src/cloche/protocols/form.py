@@ -18,6 +18,10 @@ Encode = Callable[[Prediction, Output, bool], bytes]
 BY_ROW = ("prediction", "confidence", "probabilities", "score")
 
 
+def _nothing() -> None:
+    """Needs no library."""
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """
@@ -25,7 +29,7 @@ class Form:
 
     `decode(compiled, body, max_rows)` and `encode(prediction, output, single)`. `carries_model` says that an answer
     names its model, its version and its warnings itself; where it does not, headers do. `answers_as` is the answer's
-    `Content-Type`.
+    `Content-Type`. `text` tells that bodies are text. `missing()` says what to install where a library is not there.
     """
 
     name: str
@@ -35,6 +39,8 @@ class Form:
     encode: Encode
     answers_as: str
     carries_model: bool = False
+    text: bool = True
+    missing: Callable[[], str | None] = _nothing
 
     def headers(self, prediction: Prediction) -> dict[str, str]:
         """What stands beside an answer that has no room for it."""
@@ -58,6 +64,38 @@ def rows_of(prediction: Prediction, single: bool) -> Iterator[dict[str, Any]]:
 def _at(value: Any, place: int) -> Any:
     """The item of one row: maps hold lists by class or output, and lists hold one item a row."""
     return {key: _at(one, place) for key, one in value.items()} if isinstance(value, dict) else value[place]
+
+
+def flat_columns(prediction: Prediction, output: Output, single: bool) -> Iterator[tuple[str, list[Any]]]:
+    """The answer column by column, with a point before what lies inside: `probabilities.Adelie`."""
+    values = [prediction.prediction] if single else prediction.prediction
+    yield from _predictions(values, output)
+    for key in BY_ROW[1:]:
+        given = getattr(prediction, key)
+        if given is not None:
+            yield from _flat(key, given, single)
+
+
+def _predictions(values: list[Any], output: Output) -> Iterator[tuple[str, list[Any]]]:
+    """The predictions: one column, or one an output or an element of an embedding."""
+    parts: list[Any] | None = None
+    if output.task == "embedding" and output.length:
+        parts = list(range(output.length))
+    elif output.names is not None:
+        parts = list(output.names)
+    if parts is None:
+        yield "prediction", values
+        return
+    for part in parts:
+        yield f"prediction.{part}", [None if value is None else value[part] for value in values]
+
+
+def _flat(key: str, given: Any, single: bool) -> Iterator[tuple[str, list[Any]]]:
+    if isinstance(given, dict):
+        for name, inside in given.items():
+            yield from _flat(f"{key}.{name}", inside, single)
+    else:
+        yield key, [given] if single else given
 
 
 def warnings_by_row(prediction: Prediction) -> dict[int, list[Any]]:

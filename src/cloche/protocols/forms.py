@@ -1,5 +1,5 @@
 """
-The forms that rows and answers come in: JSON, CSV, NDJSON.
+The forms that rows and answers come in: JSON, CSV, NDJSON, Arrow.
 
 A form is one file and one line in `FORMS`; the first one is what is spoken where nobody says otherwise.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from cloche.contract.compiled import CompiledContract, ValidRows
 from cloche.errors import NotAcceptableError, UnsupportedMediaTypeError
-from cloche.protocols import csv_table, native, ndjson
+from cloche.protocols import arrow, csv_table, native, ndjson
 from cloche.protocols.form import Form
 from cloche.protocols.media_types import MediaType, preferred
 
-FORMS: tuple[Form, ...] = (native.FORM, csv_table.FORM, ndjson.FORM)
+FORMS: tuple[Form, ...] = (native.FORM, csv_table.FORM, ndjson.FORM, arrow.FORM)
 _BY_NAME = {form.media_type: form for form in FORMS}
 _TYPES = ", ".join(repr(form.media_type) for form in FORMS)
 _CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")
@@ -31,6 +31,8 @@ def form_of_body(content_type: str | None) -> Form:
     form = next((form for form in FORMS if form.takes(media.name)), None)
     if form is None:
         raise UnsupportedMediaTypeError(f"Content-Type: expected one of {_TYPES}, got '{content_type[:64]}'")
+    if (lacking := form.missing()) is not None:
+        raise UnsupportedMediaTypeError(f"Content-Type: {lacking}")
     charset = media.parameters.get("charset", "")
     if charset not in _CHARSETS:
         raise UnsupportedMediaTypeError(f"Content-Type: {form.name} is UTF-8 here, got charset '{charset[:32]}'")
@@ -48,10 +50,13 @@ def form_of_answer(accept: str | None) -> Form:
     """
     if not accept or accept == "*/*" or accept == native.MEDIA_TYPE:
         return FORMS[0]
-    name = preferred(accept, tuple(_BY_NAME))
-    if name is None:
-        raise NotAcceptableError(f"Accept: expected one of {_TYPES}, got '{accept[:64]}'")
-    return _BY_NAME[name]
+    name = preferred(accept, [form.media_type for form in FORMS if form.missing() is None])
+    if name is not None:
+        return _BY_NAME[name]
+    wanted = preferred(accept, tuple(_BY_NAME))
+    if wanted is not None:
+        raise NotAcceptableError(f"Accept: {_BY_NAME[wanted].missing()}")
+    raise NotAcceptableError(f"Accept: expected one of {_TYPES}, got '{accept[:64]}'")
 
 
 def decode(

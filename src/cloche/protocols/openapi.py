@@ -15,7 +15,7 @@ from cloche._version import __version__
 from cloche.contract.compiled import compile_contract
 from cloche.contract.json_schema import json_schema_body
 from cloche.contract.model import Contract
-from cloche.protocols import about_schema, csv_table, label_schema, ndjson
+from cloche.protocols import about_schema, arrow, csv_table, label_schema, ndjson
 from cloche.protocols.answer_schema import answer_schema, many, one
 from cloche.protocols.error_schema import ANYWHERE, PREDICT, error_schema, problem_schema, references, responses
 from cloche.protocols.served import ServedModel
@@ -148,6 +148,7 @@ def _tables(model: ServedModel) -> Schema:
     """CSV and NDJSON: the schema is that of the rows that the text holds."""
     schema: Schema = {"type": "array", "items": {"$ref": f"#/components/schemas/{_key(model, 'Row')}"}}
     content: Schema = {media_type: {"schema": schema} for media_type in (csv_table.MEDIA_TYPE, ndjson.MEDIA_TYPE)}
+    content |= _stream()
     row = model.example()
     if row:
         content[csv_table.MEDIA_TYPE]["example"] = csv_table.table(list(row), [list(row.values())] * 2)
@@ -155,10 +156,15 @@ def _tables(model: ServedModel) -> Schema:
     return content
 
 
+def _stream() -> Schema:
+    """Arrow where it is spoken; its bytes have no schema here (OpenAPI 3.1, "Considerations for file uploads")."""
+    return {} if arrow.missing() is not None else {arrow.MEDIA_TYPE: {}}
+
+
 def _answered(model: ServedModel) -> Schema:
     shapes = [{"$ref": f"#/components/schemas/{_key(model, kind)}"} for kind in ("Answer", "Answers")]
     text: Schema = {"schema": {"type": "string"}}
-    tables = {csv_table.MEDIA_TYPE: text, ndjson.MEDIA_TYPE: text}
+    tables = {csv_table.MEDIA_TYPE: text, ndjson.MEDIA_TYPE: text} | _stream()
     return {
         "description": "The model's answer.",
         "content": {"application/json": {"schema": {"anyOf": shapes}}} | tables,

@@ -7,7 +7,9 @@ Almost every body is cleared by its length and by counting brackets; only the ot
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cloche.errors import MalformedBodyError, TooLargeError
 
@@ -33,6 +35,17 @@ class Bounds:
             self._check_depth(body)
         if len(body) > self.max_text_bytes:
             self._check_texts(body, json)
+
+    def check_values(self, rows: Iterable[Sequence[Any]]) -> None:
+        """
+        The same of rows whose bytes were no text.
+
+        Raises:
+            TooLargeError: a text in them is longer.
+        """
+        longest = max((len(one.encode()) for row in rows for one in row if isinstance(one, str)), default=0)
+        if longest > self.max_text_bytes:
+            raise TooLargeError(f"text: at most {self.max_text_bytes} bytes, got {longest}")
 
     def _check_depth(self, body: bytes) -> None:
         plain = _STRING.sub(b"", body) if b"\\" in body else b"".join(body.split(b'"')[::2])

@@ -103,8 +103,12 @@ class Call:
         if self._trace is not None:
             self._trace.begin("decode")
         sent, config = self._asked.sent, self._config
-        Bounds(config.max_json_depth, config.max_text_bytes).check(body, json=sent.media_type != "text/csv")
+        bounds = Bounds(config.max_json_depth, config.max_text_bytes)
+        if sent.text:
+            bounds.check(body, json=sent.media_type != "text/csv")
         rows = sent.decode(self._deployment.compiled, body, config.max_rows)
+        if not sent.text and len(body) > config.max_text_bytes:
+            bounds.check_values(rows.rows)
         if self._trace is not None:
             self._trace.begin("infer")  # from here the rows wait for the engine
         return rows

@@ -78,7 +78,7 @@ def test_the_form_of_an_answer(accept: str | None, name: str) -> None:
     "accept",
     [
         pytest.param("text/html", id="html"),
-        pytest.param("application/vnd.apache.arrow.stream", id="arrow"),
+        pytest.param("application/vnd.apache.arrow.file", id="arrow-file"),
         pytest.param("application/json;q=0", id="excluded"),
         pytest.param("text/csv;q=0, text/*;q=0", id="all-excluded"),
     ],

@@ -13,13 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
+import pyarrow as pa
 import pytest
 
 from cloche.config import ServerConfig
+from cloche.contract.compiled import compile_contract
 from cloche.contract.model import Contract, Field, Output, Task
+from cloche.protocols import arrow
 from cloche.protocols.answer_table import ANSWERS, RESERVED
+from cloche.protocols.form import flat_columns
 from cloche.protocols.forms import FORMS
 from cloche.records import Columns, Outputs
+from cloche.serving.answers import shape
 from cloche.web.app import create_app
 from cloche.web.gate import Gate
 from simulators import FakeEngine, deployment, deployments, ids
@@ -168,4 +173,20 @@ def test_a_line_of_ndjson_is_the_answer_to_its_row_alone(case: str) -> None:
 
 
 def test_every_form_is_golden() -> None:
-    assert all(set(bodies) == {form.media_type for form in FORMS} for bodies in BODIES.values())
+    """The bytes of Arrow are its library's: what they hold is compared below."""
+    assert all(set(bodies) == {form.media_type for form in FORMS if form.text} for bodies in BODIES.values())
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_arrow_holds_what_csv_holds(case: str) -> None:
+    output, predict = CASES[case]
+    compiled = compile_contract(Contract(fields=FIELDS, output=output))
+    schemas = set()
+    for n, single in ((1, True), (3, False), (1, False), (0, False)):
+        rows = compiled.validate(ROWS[:n], single=single)
+        shaped = shape(predict(n), rows, model="m", version=1, request_id="r")
+        table = pa.ipc.open_stream(arrow.encode(shaped, output, single)).read_all()
+        columns = dict(flat_columns(shaped, output, single))
+        assert table.to_pydict() == columns
+        schemas.add(table.schema.to_string())
+    assert len(schemas) == 1, "the types are those of the contract, whatever the values"
