@@ -76,10 +76,11 @@ def serving(
     flags: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    python: str | Path = sys.executable,
 ) -> Iterator[Server]:
     """Serve until the block ends; fails with what the server said when it does not become ready."""
     with tempfile.NamedTemporaryFile(prefix="cloche-server-", suffix=".log") as log:
-        command = [sys.executable, "-m", "cloche", "serve", *references, "--store", str(store), "--port", "0", *flags]
+        command = [str(python), "-m", "cloche", "serve", *references, "--store", str(store), "--port", "0", *flags]
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(env or {})}, cwd=cwd)
         try:
             server = Server("", process, log)

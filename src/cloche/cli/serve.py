@@ -32,6 +32,11 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
     "--auth", type=click.Choice(("keys", "none")), help="Who may call [default: none on loopback, else keys]."
 )
 @click.option("--insecure", is_flag=True, default=None, help="Serve another address than loopback without keys.")
+@click.option(
+    "--engine",
+    type=click.Choice(("auto", "twin", "native")),
+    help="What answers [default: auto: the exact twin where a version has one, else its own library].",
+)
 @click.option("--strict", is_flag=True, default=None, help="Refuse what would be answered with a warning.")
 @click.option(
     "--strict-start",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cloche.artifact import OpenArtifact, open_artifact
+from cloche.artifact import EngineChoice, OpenArtifact, open_artifact
 from cloche.contract.compiled import CompiledContract, ValidRows, compile_contract
 from cloche.contract.problems import MAX_PROBLEMS, Problem
 from cloche.errors import InvalidInputError
@@ -67,7 +67,7 @@ class Deployment:
 
     @property
     def engine(self) -> str:
-        """Which engine answers: `native` or `twin`, later `onnx`."""
+        """Which engine answers: `twin` or `native`."""
         return self.logged.engine
 
     async def infer(self, rows: ValidRows, timeout_s: float) -> Outputs:
@@ -109,34 +109,48 @@ class Deployment:
 
 
 async def deploy(
-    name: str, record: VersionRecord, directory: Path, *, trust: TrustPolicy, strict: bool, queue_rows: int
+    name: str,
+    record: VersionRecord,
+    directory: Path,
+    *,
+    trust: TrustPolicy,
+    choice: EngineChoice,
+    strict: bool,
+    queue_rows: int,
 ) -> Deployment:
     """
     Open the artifact in *directory* in a process of its own.
 
     Raises:
-        ArtifactError: it will not be opened.
+        ArtifactError: it will not be opened, or has no such engine as *choice*.
         EngineError: its process died on the way.
     """
-    engine = EngineProcess(directory, trust)
+    engine = EngineProcess(directory, trust, choice)
     deployment = await deploy_engine(name, record, engine, strict=strict, queue_rows=queue_rows)
     if deployment.engine not in INLINE:
         return deployment
     await deployment.close()  # it has shown that it opens and answers
-    return await deploy_here(name, record, directory, trust=trust, strict=strict, queue_rows=queue_rows)
+    return await deploy_here(name, record, directory, trust=trust, choice=choice, strict=strict, queue_rows=queue_rows)
 
 
 async def deploy_here(
-    name: str, record: VersionRecord, directory: Path, *, trust: TrustPolicy, strict: bool, queue_rows: int
+    name: str,
+    record: VersionRecord,
+    directory: Path,
+    *,
+    trust: TrustPolicy,
+    choice: EngineChoice,
+    strict: bool,
+    queue_rows: int,
 ) -> Deployment:
     """
     Open the artifact in *directory* in this process, for an engine of `INLINE`; another process has tried it before.
 
     Raises:
-        ArtifactError: it will not be opened.
+        ArtifactError: it will not be opened, or has no such engine as *choice*.
         EngineError: it does not answer a golden row.
     """
-    opened, pace = await asyncio.to_thread(_open_here, directory, trust)
+    opened, pace = await asyncio.to_thread(_open_here, directory, trust, choice)
     _log.info("%s version %d is loaded (engine %s in this process)", name, record.version, opened.engine.name)
     lane = InlineLane(opened.engine, name=f"{name} version {record.version}", queue_rows=queue_rows, pace=pace)
     logged = LoggedVersion(
@@ -151,8 +165,8 @@ async def deploy_here(
     return Deployment(name, record, compiled, opened.manifest, lane, logged)
 
 
-def _open_here(directory: Path, trust: TrustPolicy) -> tuple[OpenArtifact, Pace]:
-    opened = open_artifact(directory, trust)
+def _open_here(directory: Path, trust: TrustPolicy, choice: EngineChoice) -> tuple[OpenArtifact, Pace]:
+    opened = open_artifact(directory, trust, engine=choice)
     rows = golden_columns(opened, 1)
     return opened, Pace.measure(opened.engine, rows[0]) if rows else _UNKNOWN_PACE
 

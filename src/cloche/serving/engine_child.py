@@ -1,10 +1,10 @@
 """
 `python -m cloche.serving.engine_child DIRECTORY`: one opened artifact behind two pipes.
 
-The first message in holds the operator's trust; the answer is the verified manifest and contract, or why
-the artifact will not be opened. Then each message is a call. What the model prints goes to standard error:
-the pipes are moved out of the reach of file descriptors 0 and 1 before anything is imported that could write.
-It ends when its input ends, so it never outlives its server.
+The first message in holds the operator's trust and which engine is asked for; the answer is the verified manifest
+and contract, or why the artifact will not be opened. Then each message is a call. What the model prints goes to
+standard error: the pipes are moved out of the reach of file descriptors 0 and 1 before anything is imported that
+could write. It ends when its input ends, so it never outlives its server.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ def main(directory: str) -> int:
 
 
 def _serve(directory: str, calls: IO[bytes], answers: IO[bytes]) -> int:
-    trust = TrustPolicy.from_dict(pipes.read(calls)["trust"])
+    asked = pipes.read(calls)
     try:
-        engine = ChildEngine(open_artifact(Path(directory), trust))
+        trust = TrustPolicy.from_dict(asked["trust"])
+        engine = ChildEngine(open_artifact(Path(directory), trust, engine=asked["engine"]))
     except Exception as exc:  # noqa: BLE001  an artifact may break any library on its way in
         if not isinstance(exc, ClocheError):
             _log.exception("the artifact could not be opened")

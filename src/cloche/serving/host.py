@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloche.artifact import EngineChoice
 from cloche.errors import ClocheError, StoreError
 from cloche.registry import Registry, VersionRecord
 from cloche.serving.deployment import Deployment, deploy
@@ -31,6 +32,7 @@ class HostConfig:
     references: tuple[str, ...] = ()
     everything: bool = False
     default: str | None = None
+    engine: EngineChoice = "auto"
     strict: bool = False
     strict_start: bool = False
     queue_rows: int = 10_000
@@ -92,6 +94,7 @@ class ModelHost:
             record,
             directory,
             trust=self._trust,
+            choice=self._config.engine,
             strict=self._config.strict,
             queue_rows=self._config.queue_rows,
         )

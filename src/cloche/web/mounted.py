@@ -38,6 +38,7 @@ def host_config(config: ServerConfig, references: Sequence[str], *, everything: 
         references=tuple(references),
         everything=everything,
         default=config.default,
+        engine=config.engine,
         strict=config.strict,
         strict_start=config.strict_start,
         queue_rows=config.queue_rows,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloche.errors import EngineError, OverloadedError
+from cloche.errors import DeadlineExceededError, EngineError, NotReadyError, OverloadedError
 from cloche.records import Columns, Outputs
 from cloche.serving import batch
 from cloche.serving.batch import Waiting
@@ -138,6 +139,143 @@ def test_a_long_batch_does_not_hold_the_loop() -> None:
     asyncio.run(story())
 
 
+class Held:
+    """An engine that answers when it is let go, from whatever thread it is called."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        self.go = threading.Event()
+
+    def predict(self, columns: Columns, n: int) -> Outputs:
+        self.calls.append(n)
+        assert self.go.wait(30)
+        return twice(columns, n)
+
+
+def held() -> tuple[Held, InlineLane]:
+    engine = Held()
+    return engine, InlineLane(engine, name="m", queue_rows=1000, pace=SLOW)
+
+
+def test_in_the_thread_deadlines_are_kept_also_by_who_came_before_it_was_needed() -> None:
+    """The first two would be answered within this turn, each alone; together they are too long for the loop."""
+
+    async def story() -> None:
+        engine = Held()
+        lane = InlineLane(engine, name="m", queue_rows=1000, pace=Pace(0.0, 0.0015))
+        first = [lane.infer({"x": [1.0]}, 1, 0.05), lane.infer({"x": [2.0]}, 1, 30.0)]
+        tasks = [asyncio.create_task(one) for one in first]
+        await _until(lambda: engine.calls)
+        late = asyncio.create_task(lane.infer({"x": [3.0]}, 1, 0.05))
+        with pytest.raises(DeadlineExceededError):
+            await tasks[0]
+        with pytest.raises(DeadlineExceededError):
+            await late
+        assert lane.waiting_rows == 1
+        engine.go.set()
+        assert (await tasks[1]).prediction == [4.0]
+        assert engine.calls == [2], "what waited and was given up is never computed"
+        await lane.close()
+
+    asyncio.run(story())
+
+
+def test_who_goes_away_is_not_computed_and_nobody_else_notices() -> None:
+    async def story() -> None:
+        engine, lane = held()
+        first = asyncio.create_task(lane.infer({"x": [1.0]}, 1, 30.0))
+        await _until(lambda: engine.calls)
+        waiting = [asyncio.create_task(lane.infer({"x": [float(n)]}, 1, 30.0)) for n in range(4)]
+        await _until(lambda: lane.waiting_rows == 5)
+        for one in (first, waiting[1], waiting[3]):
+            one.cancel()
+        await asyncio.gather(first, *waiting[1::2], return_exceptions=True)
+        assert lane.waiting_rows == 2
+        engine.go.set()
+        assert [(await one).prediction for one in waiting[::2]] == [[0.0], [4.0]]
+        assert engine.calls == [1, 2]
+        await lane.close()
+
+    asyncio.run(story())
+
+
+def test_who_goes_away_before_the_turn_ends_is_not_computed() -> None:
+    async def story() -> None:
+        engine = Sync()
+        lane = InlineLane(engine, name="m", queue_rows=1000, pace=FAST)
+        done: list[Outputs | Exception] = []
+        gone = lane.submit({"x": [1.0]}, 1, 5.0, lambda _result: None)
+        lane.submit({"x": [2.0]}, 1, 5.0, done.append)
+        gone.finish(DeadlineExceededError("gone"))
+        await _until(lambda: done)
+        assert engine.calls == [1]
+        assert done == [twice({"x": [2.0]}, 1)]
+        await lane.close()
+
+    asyncio.run(story())
+
+
+def test_what_is_refused_in_the_thread_is_asked_again_in_the_thread() -> None:
+    async def story() -> None:
+        threads: set[int] = set()
+
+        class Noting(Sync):
+            def predict(self, columns: Columns, n: int) -> Outputs:
+                threads.add(threading.get_ident())
+                return super().predict(columns, n)
+
+        lane = InlineLane(Noting(), name="m", queue_rows=1000, pace=SLOW)
+        found = await asyncio.gather(
+            *(lane.infer({"x": [x]}, 1, 30.0) for x in (1.0, POISON, 3.0)), return_exceptions=True
+        )
+        assert [type(one) for one in found] == [Outputs, RowsRefused, Outputs]
+        assert len(threads) == 1
+        assert threading.get_ident() not in threads
+        await lane.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("pace", [FAST, SLOW], ids=["inline", "thread"])
+def test_another_number_of_answers_than_of_rows_is_nobodys_answer(pace: Pace) -> None:
+    class Short(Sync):
+        def predict(self, columns: Columns, n: int) -> Outputs:
+            return Outputs(twice(columns, n).prediction[1:])
+
+    async def story() -> None:
+        lane = InlineLane(Short(), name="m", queue_rows=1000, pace=pace)
+        found = await asyncio.gather(*(lane.infer({"x": [1.0]}, 1, 5.0) for _ in range(3)), return_exceptions=True)
+        assert not any(isinstance(one, Outputs) for one in found)
+        await lane.close()
+
+    asyncio.run(story())
+
+
+def test_closing_answers_what_waits_and_turns_away_what_does_not_end() -> None:
+    async def story() -> None:
+        engine, lane = held()
+        asked = [asyncio.create_task(lane.infer({"x": [1.0]}, 1, 30.0))]
+        await _until(lambda: engine.calls)
+        asked.append(asyncio.create_task(lane.infer({"x": [2.0]}, 1, 30.0)))
+        await _until(lambda: lane.waiting_rows == 2)
+        await lane.close(grace_s=0.01)
+        with pytest.raises(NotReadyError):
+            await asked[1]
+        with pytest.raises(NotReadyError):
+            lane.submit({"x": [1.0]}, 1, 5.0, lambda _result: None)
+        engine.go.set()
+        assert (await asked[0]).prediction == [2.0]
+        assert lane.waiting_rows == 0
+
+    asyncio.run(story())
+
+
+async def _until(check: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not check():
+            await asyncio.sleep(0)
+
+
 def entries(*sizes: int, fields: int = 1) -> list[Waiting]:
     columns = {f"f{number}": [0.0] for number in range(fields)}
     return [Waiting({name: values * n for name, values in columns.items()}, n, 1.0, lambda _: None) for n in sizes]
@@ -153,6 +291,8 @@ def entries(*sizes: int, fields: int = 1) -> list[Waiting]:
         pytest.param((1, 0, 1), 1, True, 1, id="and-ends-a-batch"),
         pytest.param((9000, 1), 1, True, 1, id="a-large-request-is-a-batch-of-its-own"),
         pytest.param((100, 100, 100), 1000, True, 2, id="bounded-in-values"),
+        pytest.param((0, 1, 1), 1, True, 1, id="no-rows-have-no-columns-to-join"),
+        pytest.param((1, 0, 1), 1, True, 1, id="nor-behind-others"),
     ],
 )
 def test_what_a_batch_holds(sizes: tuple[int, ...], fields: int, together: bool, taken: int) -> None:

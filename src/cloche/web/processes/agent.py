@@ -61,7 +61,9 @@ class Agent:
         self._followers: dict[str, Follower] = {}
         self._away: dict[str, StoreError] = {}
         self._following: set[asyncio.Task[None]] = set()
-        self.holding = Holding(run, workers=server.config.workers, trust=server.trust, fetch=self._fetch)
+        self.holding = Holding(
+            run, workers=server.config.workers, trust=server.trust, fetch=self._fetch, engine=server.config.engine
+        )
 
     # -- the start ------------------------------------------------------------------------------
 

@@ -138,7 +138,13 @@ class Following:
         if spec is not None and (read_json(self._run.ready(template)) or {}).get("engine") in INLINE:
             directory = Path(spec.directory)
             return await deploy_here(
-                record.name, record, directory, trust=spec.trust, strict=config.strict, queue_rows=config.queue_rows
+                record.name,
+                record,
+                directory,
+                trust=spec.trust,
+                choice=spec.engine,
+                strict=config.strict,
+                queue_rows=config.queue_rows,
             )
         engine = EngineSocket(self._run.socket(template), self._lifeline.reader)
         return await deploy_engine(record.name, record, engine, strict=config.strict, queue_rows=config.queue_rows)

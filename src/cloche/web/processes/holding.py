@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from cloche.artifact import EngineChoice
 from cloche.errors import ArtifactError, EngineError
 from cloche.keys import Key
 from cloche.registry import VersionRecord
@@ -32,11 +33,14 @@ _LOOK_S = 0.02
 class Holding:
     """Loads versions as templates, and shows choices of them to the workers."""
 
-    def __init__(self, run: RunFolder, *, workers: int, trust: TrustPolicy, fetch: Fetch) -> None:
+    def __init__(
+        self, run: RunFolder, *, workers: int, trust: TrustPolicy, fetch: Fetch, engine: EngineChoice = "auto"
+    ) -> None:
         self._run = run
         self._workers = workers
         self._trust = trust
         self._fetch = fetch
+        self._engine = engine
         self._at_once = asyncio.Semaphore(max(2, os.cpu_count() or 1))
         self._specs: dict[str, TemplateSpec] = {}
         self._loading: set[str] = set()
@@ -78,7 +82,9 @@ class Holding:
             directory = await self._fetch(record)
             identifier = f"{record.name[:16]}-{record.version}-{secrets.token_hex(4)}"
             self._loading.add(identifier)
-            self._specs[identifier] = TemplateSpec(id=identifier, directory=str(directory), trust=self._trust)
+            self._specs[identifier] = TemplateSpec(
+                id=identifier, directory=str(directory), trust=self._trust, engine=self._engine
+            )
             self._write_wanted()
             try:
                 await self._until_ready(identifier)

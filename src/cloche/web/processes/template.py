@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     if spec is None:
         return 0
     try:
-        cold = given.cold or not _fork_safe(Path(spec.directory))
+        cold = given.cold or not _fork_safe(spec)
         make, engine = (_opened_by_each(spec), _EACH_ITS_OWN) if cold else _opened_once(spec)
     except Exception as exc:  # noqa: BLE001  an artifact may break any library on its way in
         if not isinstance(exc, ClocheError | _ColdRefusal):
@@ -87,7 +87,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _open(spec: TemplateSpec) -> ChildEngine:
-    return ChildEngine(open_artifact(Path(spec.directory), spec.trust))
+    return ChildEngine(open_artifact(Path(spec.directory), spec.trust, engine=spec.engine))
 
 
 def _opened_once(spec: TemplateSpec) -> tuple[Open, str]:
@@ -131,11 +131,13 @@ def _attempt(spec: TemplateSpec) -> bytes:
     return b"null"
 
 
-def _fork_safe(directory: Path) -> bool:
+def _fork_safe(spec: TemplateSpec) -> bool:
     """What the flavor says, whose library a twin does without; where neither is named, opening will say why."""
+    directory = Path(spec.directory)
     try:
         manifest = Manifest.from_json(read_plain(directory / MANIFEST, limit=_MAX_MANIFEST))
-        return manifest.engines[:1] == ("twin",) or get_flavor(manifest.flavor).fork_safe
+        without = manifest.engines[:1] == ("twin",) if spec.engine == "auto" else spec.engine == "twin"
+        return without or get_flavor(manifest.flavor).fork_safe
     except ClocheError:
         return True
 
