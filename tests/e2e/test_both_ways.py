@@ -396,7 +396,7 @@ class Forgetful(Recorder):
             raise LogUnavailableError("the record of this answer could not be kept; try again")
         self.kept += names
 
-    async def record(self, request: Request, answered: Answered | None = None) -> None:
+    async def record(self, request: Request, answered: Answered | None = None, *, within_s: float) -> None:
         self.record_all([(request, answered)])
 
 

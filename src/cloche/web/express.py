@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from cloche.contract.compiled import ValidRows
-from cloche.errors import DrainingError
+from cloche.errors import DrainingError, LogUnavailableError
 from cloche.records import Outputs
 from cloche.serving.deployment import Deployment
 from cloche.web import routes

@@ -15,7 +15,7 @@ from cloche.prediction_log.frames import Labels, Request
 from cloche.prediction_log.version import Answered, LoggedVersion
 from cloche.records import Outputs
 from cloche.web import problems, routes
-from cloche.web.answer import Answer, of_error, of_failure
+from cloche.web.answer import Answer, of_error
 from cloche.web.gate import Admitted, Refusal
 from cloche.web.traces import measured
 
