@@ -49,6 +49,7 @@ def test_its_metadata(wheel: zipfile.ZipFile) -> None:
         "numpy",
         "obstore",
         "rich",
+        "safetensors",
         "starlette",
         "tzdata",
         "uvicorn",

@@ -236,6 +236,7 @@ def test_one_log_record_a_request(one: LocalServer) -> None:
         "model": "colours",
         "version": 3,
         "contract": 1,
+        "engine": "native",
         "rows": 2,
         "bytes_out": len(answer.content),
     }

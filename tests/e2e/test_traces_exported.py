@@ -69,7 +69,8 @@ def test_the_callers_trace_goes_on_and_sigterm_loses_none(lines_store: str, tmp_
             lines = told(server)
     _check(collector)
     logged = [line.get("trace_id") for line in lines if line["event"] == "request" and line["method"] == "POST"]
-    assert logged == [trace_id(1), trace_id(2), trace_id(3), None, trace_id(4), trace_id(5)]
+    expected = [trace_id(1), trace_id(2), trace_id(3), None, trace_id(4), trace_id(5)]
+    assert sorted(map(str, logged)) == sorted(map(str, expected))  # two workers write them
     assert not any("traces" in line["event"] for line in lines)
     assert "cret-token" not in json.dumps(lines)
 
