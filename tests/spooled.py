@@ -16,6 +16,7 @@ from cloche.contract.model import Contract, Field, Output
 from cloche.ids import RequestIds
 from cloche.prediction_log import layout, segments
 from cloche.prediction_log.frames import Frame, Label, Labels, Request, Schema
+from cloche.prediction_log.reading import LogReader
 from cloche.prediction_log.spool import Spool
 from cloche.prediction_log.version import LoggedVersion
 from cloche.prediction_log.writer import MakeSchema, Record
@@ -102,21 +103,36 @@ def logging_into(spool: Path, **more: str) -> dict[str, str]:
 
 def check_log(clients: Sequence[Client], store: str, spool: Path) -> list[Request]:
     """
-    The log holds what the clients know, and what was on its way to a client that did not get it; each once.
+    The segments hold what the clients know, and what was on its way to a client that did not get it; each once.
 
     Every client asked for one row. Returns what the log holds of them.
     """
-    asked = {name: answer for client in clients for name, answer in client.asked.items()}
     every = requests(frames(Store.open(store, spool), spool_in(spool)))
     found = [one for one in every if one.client_request_id is not None]
-    assert [name for name, times in Counter(one.client_request_id for one in found).items() if times > 1] == []
     assert [name for name, times in Counter(one.request_id for one in every).items() if times > 1] == []
-    by_name = {one.client_request_id: (one.status, one.request_id) for one in found}
+    _check_once(clients, [(str(one.client_request_id), one.status, one.request_id) for one in found])
+    assert all(one.n == len(one.rows or ()) == 1 for one in found if one.status == 200)
+    return found
+
+
+def check_table(clients: Sequence[Client], store: str, model: str) -> None:
+    """The same of the table that everything was folded into."""
+    names = ["client_request_id", "status", "request_id", "row"]
+    table = LogReader(Store.open(store, Path("/"))).answers(model, columns=names, landed=False)
+    rows = list(zip(*(table[name].to_pylist() for name in names), strict=True))
+    assert [one for one, times in Counter((name, row) for *_, name, row in rows).items() if times > 1] == []
+    _check_once(clients, [(name, status, identity) for name, status, identity, _ in rows if name is not None])
+    assert all(row == 0 for _, status, _, row in rows if status == 200)
+
+
+def _check_once(clients: Sequence[Client], found: Sequence[tuple[str, int, str]]) -> None:
+    """What the client's id, the status and our id of every record say, beside the clients' own record."""
+    asked = {name: answer for client in clients for name, answer in client.asked.items()}
+    assert [name for name, times in Counter(name for name, _, _ in found).items() if times > 1] == []
+    by_name = {name: (status, identity) for name, status, identity in found}
     assert by_name.keys() <= asked.keys()
     answered = {name: answer for name, answer in asked.items() if answer is not None}
     assert {name: by_name.get(name) for name in answered} == answered
-    assert all(one.n == len(one.rows or ()) == 1 for one in found if one.status == 200)
-    return found
 
 
 @contextlib.contextmanager

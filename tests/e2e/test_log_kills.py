@@ -11,21 +11,29 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cloche.prediction_log import layout
+from cloche.store import Store
 from processes import alive, eventually, everybody, kill, load, of_role
 from servers import Server, serving
-from spooled import check_log, logging_into, spool_in
+from servers import cloche as command
+from spooled import check_log, check_table, logging_into, spool_in
 
 pytestmark = pytest.mark.e2e
 ROW = {"a": 1.0, "b": 2.0}
 #: How often each kind of process is killed; 200 kills more, in CI, check the log in `test_processes_kills.py`.
-KILLS = {"engine": 5, "worker": 20, "template": 5, "agent": 30, "supervisor": 10} if os.environ.get("CI") else {
-    "engine": 2, "worker": 4, "template": 1, "agent": 4, "supervisor": 1
-}  # fmt: skip
+KILLS = (
+    {"engine": 5, "worker": 15, "template": 5, "agent": 20, "monitor": 20, "supervisor": 5}
+    if os.environ.get("CI")
+    else {"engine": 1, "worker": 3, "template": 1, "agent": 3, "monitor": 3, "supervisor": 1}
+)
 
 
 def free_port() -> int:
@@ -35,13 +43,26 @@ def free_port() -> int:
         return port
 
 
+@contextlib.contextmanager
+def monitoring(store: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`cloche monitor`, a process of its own."""
+    with subprocess.Popen([sys.executable, "-m", "cloche", "monitor", "--store", store]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @pytest.mark.timeout(1500)
-def test_every_answer_is_in_the_log_once_whatever_is_killed(lines_store_2: str, tmp_path: Path) -> None:
+def test_every_answer_is_in_the_table_once_whatever_is_killed(lines_store_2: str, tmp_path: Path) -> None:
+    """Beside the server's own monitor another one folds: two at once."""
     draws = random.Random(20261124)
     order = [kind for kind, times in KILLS.items() for _ in range(times)]
     draws.shuffle(order)
-    flags, env = ["--workers", "2", "--port", str(free_port())], logging_into(tmp_path / "spool")
+    flags = ["--workers", "2", "--port", str(free_port())]
+    env = logging_into(tmp_path / "spool", CLOCHE_SERVER_MONITOR="true")
     with contextlib.ExitStack() as stack:
+        beside = stack.enter_context(monitoring(lines_store_2))
 
         def start() -> Server:
             return stack.enter_context(serving(["lines"], store=lines_store_2, flags=flags, env=env))
@@ -67,8 +88,12 @@ def test_every_answer_is_in_the_log_once_whatever_is_killed(lines_store_2: str, 
             eventually(lambda: all(number > last for number, _, _ in spool.segments()), "an agent lives long enough")
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(40) == 0, server.said()
+        beside.terminate()
+        assert beside.wait(30) == 0
     assert spool_in(tmp_path / "spool").segments() == []
-    check_log(clients, lines_store_2, tmp_path / "spool")
+    assert command("monitor", "--once", store=lines_store_2).returncode == 0
+    assert Store.open(lines_store_2, tmp_path).list(layout.LANDING) == []
+    check_table(clients, lines_store_2, "lines")
 
 
 def test_a_server_that_leaves_loses_nothing_and_lands_everything(lines_store_2: str, tmp_path: Path) -> None:

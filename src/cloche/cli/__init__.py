@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "list": "cloche.cli.versions:list_models",
     "log": "cloche.cli.log:log",
     "monitor": "cloche.cli.monitor:monitor",
+    "parity": "cloche.cli.parity:parity",
     "predict": "cloche.cli.predict:predict",
     "promote": "cloche.cli.routes:promote",
     "replay": "cloche.cli.replay:replay",

@@ -56,14 +56,20 @@ def replay(
         found = replay_sample(what, sample, since=start, until=end, engine=engine, store=store)
     where = workplace(store).store.describe()
     if as_json:
-        print_json({"store": where, "counts": _counts(found), "rows": found})
+        print_json({"store": where, "counts": counts(found), "rows": found})
     else:
         print_store(where)
-        _print(found)
+        show(found)
+    return status_of(found)
+
+
+def status_of(found: Sequence[Replayed]) -> int:
+    """The exit status: 1 where an answer differs, or nothing could be computed."""
     return 1 if any(one.equal is False for one in found) or not any(one.equal for one in found) else 0
 
 
-def _counts(found: Sequence[Replayed]) -> dict[str, int]:
+def counts(found: Sequence[Replayed]) -> dict[str, int]:
+    """How many answers are equal, different, or could not be computed again."""
     return {
         "equal": sum(one.equal is True for one in found),
         "different": sum(one.equal is False for one in found),
@@ -71,7 +77,8 @@ def _counts(found: Sequence[Replayed]) -> dict[str, int]:
     }
 
 
-def _print(found: Sequence[Replayed]) -> None:
+def show(found: Sequence[Replayed]) -> None:
+    """What differs and perhaps why, then the counts."""
     for one in [one for one in found if one.equal is False][:_SHOWN]:
         click.echo(f"{_name(one)}: different")
         for line in one.differences:
@@ -83,8 +90,8 @@ def _print(found: Sequence[Replayed]) -> None:
     if len(found) == 1 and found[0].equal:
         click.echo(f"{_name(found[0])}: equal")
         return
-    counts = _counts(found)
-    click.echo(f"{counts['equal']} equal, {counts['different']} different, {counts['not_replayed']} not replayed")
+    told = counts(found)
+    click.echo(f"{told['equal']} equal, {told['different']} different, {told['not_replayed']} not replayed")
 
 
 def _name(one: Replayed) -> str:

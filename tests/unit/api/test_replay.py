@@ -90,6 +90,19 @@ def test_a_difference_is_explained(registry, tmp_path, capsys, library, said):
     assert json.loads(capsys.readouterr().out)["counts"] == {"equal": 0, "different": 2, "not_replayed": 0}
 
 
+def test_parity_asks_the_models_own_library(registry, tmp_path, capsys):
+    record = answered.publish(registry, tmp_path / "one")
+    frames, _ = answered.answered(registry, record, answered.rows(4), tmp_path / "cache")
+    land(registry.store, frames)
+    assert main(["parity", "boxes", "--sample", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["counts"] == {"equal": 3, "different": 0, "not_replayed": 0}
+    wrong, _ = answered.answered(registry, record, answered.rows(1), tmp_path / "cache", lie=0.5)
+    land(registry.store, wrong, number=2)
+    assert main(["parity", "boxes"]) == 1
+    assert "4 equal, 1 different" in capsys.readouterr().out
+    assert main(["parity", "boxs"]) == 3
+
+
 def test_another_engine_is_named(registry, tmp_path):
     record = answered.publish(registry, tmp_path / "one")
     frames, requests = answered.answered(registry, record, answered.rows(1), tmp_path / "cache", lie=0.5)
