@@ -98,8 +98,7 @@ class FrameSpec(msgspec.Struct, frozen=True):
     columns: tuple[FrameColumn, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(msgspec.Struct, frozen=True):
     """
     What a model answers for n rows, as plain Python values in row order.
 

@@ -39,7 +39,7 @@ class MetricsSlot:
         self._families = families
         self._memory = bytearray(size) if path is None else _map(path, size)
         self._view = memoryview(self._memory)
-        self._numbers = self._view.cast("d")
+        self.numbers = self._view.cast("d")  #: by place, for what is counted with every request
         self._ends = self._view.cast("Q")
         self._sizes = self._view.cast("I")
         self._places: dict[tuple[str, tuple[str, ...]], int] = {}
@@ -49,35 +49,31 @@ class MetricsSlot:
 
     def add(self, name: str, labels: tuple[str, ...] = (), by: float = 1.0) -> None:
         """Count *by* more."""
-        self._numbers[self._places.get((name, labels)) or self._place(name, labels)] += by
+        self.numbers[self._places.get((name, labels)) or self._place(name, labels)] += by
 
     def set(self, name: str, labels: tuple[str, ...] = (), value: float = 0.0) -> None:
         """Say what a gauge is now."""
-        self._numbers[self._places.get((name, labels)) or self._place(name, labels)] = value
+        self.numbers[self._places.get((name, labels)) or self._place(name, labels)] = value
 
     def observe(self, name: str, labels: tuple[str, ...], value: float) -> None:
         """Count *value* in its bucket of a histogram."""
         place = self._places.get((name, labels)) or self._place(name, labels)
         buckets = self._families[name].buckets
-        self._numbers[place + len(buckets) + 1] += value
-        self._numbers[place + bisect_left(buckets, value)] += 1.0
+        self.numbers[place + len(buckets) + 1] += value
+        self.numbers[place + bisect_left(buckets, value)] += 1.0
 
     def place(self, name: str, labels: tuple[str, ...] = ()) -> int:
-        """Where a series stands, for `increase` and `observe_at`: it never moves."""
+        """Where a series stands, for `numbers` and `observe_at`: it never moves."""
         place = self._places.get((name, labels)) or self._place(name, labels)
         if self._families[name].kind == "histogram":
             self._buckets[place] = self._families[name].buckets
         return place
 
-    def increase(self, place: int, by: float = 1.0) -> None:
-        """`add`, at a place."""
-        self._numbers[place] += by
-
     def observe_at(self, place: int, value: float) -> None:
         """`observe`, at the place of a histogram."""
         buckets = self._buckets[place]
-        self._numbers[place + len(buckets) + 1] += value
-        self._numbers[place + bisect_left(buckets, value)] += 1.0
+        self.numbers[place + len(buckets) + 1] += value
+        self.numbers[place + bisect_left(buckets, value)] += 1.0
 
     def snapshot(self) -> bytes:
         """The whole slot as it is now: what a file of it would hold."""
@@ -85,7 +81,7 @@ class MetricsSlot:
 
     def close(self) -> None:
         """Let go of the file; the numbers stay in it."""
-        for view in (self._numbers, self._ends, self._sizes, self._view):
+        for view in (self.numbers, self._ends, self._sizes, self._view):
             view.release()
         if isinstance(self._memory, mmap.mmap):
             self._memory.close()
@@ -103,7 +99,7 @@ class MetricsSlot:
             self._places[one.name, one.labels] = one.position // 8
             self._series[one.name] += 1
             if family.kind == "gauge":
-                self._numbers[one.position // 8] = 0.0
+                self.numbers[one.position // 8] = 0.0
         self._ends[1] = end
         self._view[:8] = MAGIC
 
@@ -132,7 +128,7 @@ class MetricsSlot:
         self._sizes[position // 4], self._sizes[position // 4 + 1] = len(key), width
         self._view[begin : begin + len(key)] = key
         for offset in range(width):
-            self._numbers[place + offset] = 0.0
+            self.numbers[place + offset] = 0.0
         self._ends[1] = 8 * (place + width)
         self._places[name, labels] = place
         self._series[name] += 1

@@ -70,7 +70,7 @@ def shape(
         probabilities=_probabilities(shares, output, single, top) if probabilities else None,
         confidence=confidence if probabilities or output.task == "classification" else None,
         score=None if finite.score is None else (finite.score[0] if single else finite.score),
-        warnings=[*rows.warnings, *warnings],
+        warnings=[*rows.warnings, *warnings] if warnings else rows.warnings,
         model=model,
         model_version=str(version),
         request_id=request_id,
@@ -104,9 +104,10 @@ def _finite(outputs: Outputs, single: bool) -> tuple[Outputs, list[Problem]]:
 
 def _plainly_finite(outputs: Outputs) -> bool:
     """Whether a look at sums shows that nothing is NaN or infinite; False: one has to look at every number."""
-    return all(
-        values is None or _sum_is_finite(values)
-        for values in (outputs.prediction, outputs.probabilities, outputs.score)
+    return (
+        _sum_is_finite(outputs.prediction)
+        and (outputs.probabilities is None or _sum_is_finite(outputs.probabilities))
+        and (outputs.score is None or _sum_is_finite(outputs.score))
     )
 
 
@@ -166,7 +167,8 @@ def _probabilities(shares: list[Any] | None, output: Output, single: bool, top: 
     if shares is None:
         return None
     if single and top is None and not output.names:
-        return dict(zip(map(class_key, output.classes or ()), shares[0], strict=False))
+        names = [name if type(name) is str else class_key(name) for name in output.classes or ()]
+        return dict(zip(names, shares[0], strict=False))
     classes = dict(zip(output.names or (), output.output_classes or (), strict=False))
 
     def table(rows: Sequence[Any], name: str | None) -> dict[str, Any]:

@@ -51,13 +51,14 @@ class AccessLines:
 
     def write(self, record: dict[str, Any]) -> None:
         """Log *record*, at the latest when this turn of the loop ends."""
-        write_audit(record)
+        if "refused" in record:
+            write_audit(record)
         now = time.time()
         if int(now) != self._second:
             self._second = int(now)
             self._stamp = datetime.fromtimestamp(self._second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         stamp = f"{self._stamp}.{int(now % 1 * 1000):03d}Z"
-        line = json_line({"time": stamp, "level": "info", "event": "request", **record})
+        line = f'{{"time":"{stamp}","level":"info","event":"request",{json_line(record)[1:]}'
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.flush)
         elif self._size + len(line) >= _PIECE:

@@ -51,6 +51,7 @@ class RequestMetrics:
 
     def __init__(self, slot: MetricsSlot) -> None:
         self._slot = slot
+        self._numbers = slot.numbers
         self._restarts: WeakKeyDictionary[RowQueue, int] = WeakKeyDictionary()
         self._queues: set[tuple[str, str]] = set()
         self._log = (0, 0, 0, 0)
@@ -82,17 +83,15 @@ class RequestMetrics:
         places = self._places.get(kind)
         if places is None:
             places = self._find_places(kind)
-        slot = self._slot
-        slot.increase(places.requests)
+        slot, numbers = self._slot, self._numbers
+        numbers[places.requests] += 1.0
         slot.observe_at(places.seconds, record["ms"] / 1000)
-        slot.increase(places.sent, record["bytes_out"])
-        received = get("bytes_in")
-        if received:
-            slot.increase(places.received, received)
+        numbers[places.sent] += record["bytes_out"]
+        numbers[places.received] += get("bytes_in") or 0
         if places.caller:
-            slot.increase(places.caller)
+            numbers[places.caller] += 1.0
         if places.rows:
-            slot.increase(places.rows, get("rows", 0))
+            numbers[places.rows] += get("rows", 0)
         elif places.predict:
             slot.add("cloche_predictions_refused_total", (*places.version, get("error", _NOWHERE)))
 
