@@ -7,6 +7,7 @@ Pure but for its clock: bytes in, `ValidRows`; outputs in, an answer. Who waits 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -62,6 +63,9 @@ _ANYTHING = (None, "*/*")
 _PLAIN = Asked(Options(), forms.FORMS[0], forms.FORMS[0], Deadline())
 
 
+_bounds = lru_cache(maxsize=16)(Bounds)
+
+
 class Call:
     """A predict request whose version is known, until it is answered."""
 
@@ -103,7 +107,7 @@ class Call:
         if self._trace is not None:
             self._trace.begin("decode")
         sent, config = self._asked.sent, self._config
-        bounds = Bounds(config.max_json_depth, config.max_text_bytes)
+        bounds = _bounds(config.max_json_depth, config.max_text_bytes)
         if sent.text:
             bounds.check(body, json=sent.media_type != "text/csv")
         rows = sent.decode(self._deployment.compiled, body, config.max_rows)
@@ -130,10 +134,11 @@ class Call:
         content = asked.wanted.encode(shaped, deployment.compiled.contract.output, rows.single)
         if self._trace is not None:
             self._trace.end()
+        headers = asked.wanted.headers(shaped)
         return Answer(
             200,
             content,
-            asked.wanted.headers(shaped) | self._told,
+            headers | self._told if self._told else headers,
             replace(self._facts, rows=len(rows)),
             Answered(deployment.logged, self._route, rows, outputs),
         )

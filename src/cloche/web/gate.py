@@ -224,6 +224,7 @@ class Gate:
     ) -> dict[str, Any]:
         """The log record of an answered request: no values, no key, no query."""
         known = facts or _NO_FACTS
+        error: str | None
         key: str | None
         why: str | None
         if isinstance(request, Refusal):
