@@ -23,6 +23,7 @@ from cloche.web.gate import Authenticate, Gate
 from cloche.web.head import Head
 from cloche.web.measured import RequestMetrics
 from cloche.web.recording import Records
+from cloche.web.routes import Target
 from cloche.web.runner import Runner, bind, url_of
 from simulators import ids
 
@@ -153,9 +154,9 @@ def _counted(express: Express | None, taken: list[str]) -> Express | None:
         return None
     admit = express.admit
 
-    def noted(cycle: ExpressCycle, head: Head, peer: str | None) -> None:
+    def noted(cycle: ExpressCycle, head: Head, peer: str | None, leads_to: Target | None = None) -> None:
         taken.append(head.path)
-        admit(cycle, head, peer)
+        admit(cycle, head, peer, leads_to)
 
     express.admit = noted  # type: ignore[method-assign]
     return express

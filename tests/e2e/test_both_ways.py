@@ -47,7 +47,7 @@ def answers(columns: Columns, n: int) -> Outputs:
     if ODD_X in columns["x"]:
         raise ValueError("no such x")
     outputs = sign_of_x(columns, n)
-    return replace(outputs, prediction=[object()]) if NO_ANSWER in columns["x"] else outputs
+    return Outputs([object()], outputs.probabilities) if NO_ANSWER in columns["x"] else outputs
 
 
 def models() -> Deployments:
@@ -285,6 +285,38 @@ def last_status(received: bytes) -> int:
 def test_a_case(open_to_all: Both, name: str) -> None:
     raw, express, status = OPEN[name]
     assert last_status(same(open_to_all, raw, express=express)) == status
+
+
+@pytest.mark.parametrize("name", ["good-row", "bad-row", "no-rows", "own-fault", "unknown-model", "contract"])
+def test_a_head_that_is_known(open_to_all: Both, name: str) -> None:
+    raw, _, status = OPEN[name]
+    other = raw.replace(b'"x"', b'"y"')
+    for again in (raw, raw, other):
+        received = same(open_to_all, again)
+        assert last_status(received) == (status if again == raw or status == 404 else 400)
+    assert known(open_to_all, raw)
+
+
+@pytest.mark.parametrize("name", ["foreign-host", "own-id", "keep-alive", "too-large", "csv"])
+def test_a_head_that_is_not_kept(open_to_all: Both, name: str) -> None:
+    same(open_to_all, OPEN[name][0], express=None)
+    assert not known(open_to_all, OPEN[name][0])
+
+
+def test_a_known_head_does_not_keep_a_key_alive(with_keys: Both) -> None:
+    raw = KEYED["right"][0]
+    assert last_status(same(with_keys, raw)) == 200
+    assert known(with_keys, raw)
+    right = KEYS.pop("right")
+    try:
+        assert last_status(same(with_keys, raw)) == 401
+    finally:
+        KEYS["right"] = right
+
+
+def known(both: Both, raw: bytes) -> bool:
+    express = both.lane.runner._express
+    return express is not None and both.lane.run(lambda: express.heads.of(raw)) is not None
 
 
 @pytest.mark.parametrize("name", KEYED)

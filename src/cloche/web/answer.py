@@ -16,6 +16,7 @@ from cloche.prediction_log.version import Answered
 from cloche.web import problems
 from cloche.web.gate import Admitted, Facts, Gate, Refusal
 from cloche.web.head import Head
+from cloche.web.routes import Target
 
 JSON = "application/json"
 CLIENT_CLOSED = 499  #: as nginx logs it; never on the wire
@@ -32,11 +33,11 @@ class Answer(msgspec.Struct, frozen=True):
     answered: Answered | None = None
 
 
-def let_in(gate: Gate, head: Head, peer: str | None) -> Admitted | Refusal:
+def let_in(gate: Gate, head: Head, peer: str | None, leads_to: Target | None = None) -> Admitted | Refusal:
     """What the gate says now; where asking it fails, that is an answer too."""
     now = time.monotonic()
     try:
-        return gate.admit(head, peer, now)
+        return gate.admit(head, peer, now, leads_to)
     except Exception as exc:  # noqa: BLE001  the last net
         status, name = problems.INTERNAL
         refused = gate.refuse(head, peer, now, status, problems.message_of(exc), name)

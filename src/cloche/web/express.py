@@ -24,8 +24,10 @@ from cloche.web.answer import CLIENT_CLOSED, Answer, let_in, of_failure, of_refu
 from cloche.web.call import Call
 from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
+from cloche.web.known_heads import KnownHeads
 from cloche.web.predicting import LARGE_BODY, MANY_ROWS, Predicting
 from cloche.web.recording import Records, not_recorded, request_of
+from cloche.web.routes import Target
 from cloche.web.traces import Trace, Traces, measured
 
 _log = logging.getLogger("cloche.web")
@@ -110,14 +112,15 @@ class Express:
         self._asked: dict[ExpressCycle, Admitted | Refusal] = {}  # let in or refused, and not answered
         self._answers: list[_Answered] = []
         self._loop = asyncio.get_running_loop()
+        self.heads = KnownHeads(gate)
 
     def takes(self, method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
         """Whether the request is a plain one."""
         return method == b"POST" and _is_predict(url) and _is_plain(headers)
 
-    def admit(self, cycle: ExpressCycle, head: Head, peer: str | None) -> None:
-        """Let the request of *cycle* in, or refuse it."""
-        verdict = cycle.verdict = self._asked[cycle] = let_in(self._gate, head, peer)
+    def admit(self, cycle: ExpressCycle, head: Head, peer: str | None, leads_to: Target | None = None) -> None:
+        """Let the request of *cycle* in, or refuse it; *leads_to* where the gate has said so of this head before."""
+        verdict = cycle.verdict = self._asked[cycle] = let_in(self._gate, head, peer, leads_to)
         if isinstance(verdict, Refusal):
             self._answer(cycle, of_refusal(verdict))
 

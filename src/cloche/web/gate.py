@@ -19,7 +19,6 @@ from cloche.errors import (
     ClocheError,
     DrainingError,
     ForbiddenError,
-    NotFoundError,
     OverloadedError,
     RateLimitedError,
     RequestError,
@@ -176,28 +175,44 @@ class Gate:
     def max_body_bytes(self) -> int:
         return self._max_body_bytes
 
-    def admit(self, head: Head, peer: str | None, now: float) -> Admitted | Refusal:
-        """Let the request in, or say with which status it is refused; `leave` is to follow."""
+    def admit(self, head: Head, peer: str | None, now: float, leads_to: Target | None = None) -> Admitted | Refusal:
+        """
+        Let the request in, or say with which status it is refused; `leave` is to follow.
+
+        *leads_to* is what the method of that name has said of this head before.
+        """
         request_id, known, close = self._new_id(), _client_id(head), self.phase != "serving"
-        target, caller = _NOWHERE, None
+        target, caller = leads_to or _NOWHERE, None
         trace = None if self._traces is None else self._traces.begin(head)
         try:
-            self._check_origin(head)
-            target = _target(head)
+            if leads_to is None:
+                self._check_origin(head)
+                target = routes.of(head.path, head.headers.get("x-api-version"))
             if self.phase == "closed" and target.route.name not in _ALWAYS:
                 raise DrainingError("the server is shutting down")
-            if self.cors.asks(head.method, head.headers):
+            if leads_to is None and self.cors.asks(head.method, head.headers):
                 target = self._preflight(head, target)
             elif head.method not in target.route.methods:
                 return _wrong_method(Admitted(request_id, known, head, peer, target, None, now, close, trace))
             else:
                 caller = self._who(head, target)
                 self._check_caller(caller, target, now)
-                self._check_body(head)
+                if leads_to is None:
+                    self._check_body(head)
                 self._enter(target)
         except ClocheError as exc:
             return refusal(Admitted(request_id, known, head, peer, target, caller, now, close, trace), exc)
         return Admitted(request_id, known, head, peer, target, caller, now, close, trace)
+
+    def leads_to(self, head: Head) -> Target | None:
+        """Where *head* leads, if nothing but caller, time and load can keep it out; None where something can."""
+        try:
+            self._check_origin(head)
+            self._check_body(head)
+            found = routes.of(head.path, head.headers.get("x-api-version"))
+        except ClocheError:
+            return None
+        return None if self.cors.asks(head.method, head.headers) else found
 
     def leave(self, verdict: Admitted | Refusal) -> None:
         """The request is answered, or given up: another may take its place."""
@@ -231,7 +246,7 @@ class Gate:
             error, key, why = known.error or request.error, request.key, request.message
         else:
             error, key = known.error, None if request.caller is None else request.caller.id
-            why = error if status in _LATE else None
+            why = (known.why or error) if status in _LATE else None
         record = _asked(request, key)
         record["status"] = status
         record["ms"] = round((now - request.started) * 1000, 3)
@@ -239,7 +254,7 @@ class Gate:
             record["error"] = error
         if why is not None:
             record["refused"] = why
-        _add(record, known)
+        record |= _told(known)
         record["bytes_out"] = bytes_out
         return record
 
@@ -306,8 +321,6 @@ class Gate:
             raise TooLargeError(f"body: at most {most} bytes, got {length[:20]}; send fewer rows a request")
 
 
-#: Paths that callers ask for again and again.
-_match = lru_cache(maxsize=512)(routes.match)
 _NOWHERE = Target(routes.Route("none", re.compile("")))
 _PREFLIGHT = routes.Route("preflight", re.compile(""))
 
@@ -321,7 +334,7 @@ def _allows(caller: Caller, scopes: Sequence[str], model: str | None) -> bool:
 
 
 def _asked(request: Admitted | Refusal, key: str | None) -> dict[str, Any]:
-    """Who asked for what. Written out, as the next one: a line of each request is made here."""
+    """Who asked for what; written out, because it is made with each request."""
     head, record = request.head, {"request_id": request.request_id}
     if request.client_request_id is not None:
         record["client_request_id"] = request.client_request_id
@@ -338,20 +351,11 @@ def _asked(request: Admitted | Refusal, key: str | None) -> dict[str, Any]:
     return record
 
 
-def _add(record: dict[str, Any], known: Facts) -> None:
-    """What the answering added."""
-    if known.model is not None:
-        record["model"] = known.model
-    if known.version is not None:
-        record["version"] = known.version
-    if known.contract is not None:
-        record["contract"] = known.contract
-    if known.engine is not None:
-        record["engine"] = known.engine
-    if known.rows is not None:
-        record["rows"] = known.rows
-    if known.bytes_in is not None:
-        record["bytes_in"] = known.bytes_in
+@lru_cache(maxsize=4096)
+def _told(facts: Facts) -> dict[str, Any]:
+    """What the answering added; most requests of a caller are alike."""
+    names = ("model", "version", "contract", "engine", "rows", "bytes_in")
+    return {name: value for name in names if (value := getattr(facts, name)) is not None}
 
 
 def refusal(request: Admitted, exc: ClocheError) -> Refusal:
@@ -384,19 +388,3 @@ def _client_id(head: Head) -> str | None:
     """The caller's own id, where it is one that can be echoed."""
     given = head.headers.get("x-request-id")
     return given if given is not None and _CLIENT_ID.fullmatch(given) else None
-
-
-def _target(head: Head) -> Target:
-    """Where the path and `X-API-Version` lead."""
-    target = _match(head.path)
-    if target is None:
-        raise NotFoundError(f"nothing is at {head.path[:256]}; see /docs")
-    asked = head.headers.get("x-api-version")
-    if asked is None or target.route.name != "predict":
-        return target
-    number = asked.strip().removeprefix("v")
-    if not (number.isascii() and number.isdigit() and len(number) <= 9):
-        raise RequestError(f"X-API-Version: expected a contract number such as 1, got '{asked[:32]}'")
-    if target.contract not in (None, int(number)):
-        raise RequestError(f"the path asks for contract {target.contract} and X-API-Version for {number}")
-    return target if target.version is not None else replace(target, contract=int(number))

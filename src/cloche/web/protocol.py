@@ -11,23 +11,21 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from cloche.config import ServerConfig
 from cloche.errors import RequestTimeoutError
 from cloche.web import problems, tls
-from cloche.web.answer import Answer, head_of
 from cloche.web.broken import NAMES, Broken, answer_bytes, encoded, reason_of, value_of
 from cloche.web.express import Express, ExpressCycle
-from cloche.web.gate import Admitted, Gate, Refusal
+from cloche.web.gate import Gate
 from cloche.web.head import Head
-from cloche.web.timed import TimedProtocol
+from cloche.web.lane import LaneProtocol
 
 LogRequest = Callable[[dict[str, Any]], None]
 #: After the application's own deadline for the body has answered 408, the connection is closed.
@@ -41,14 +39,11 @@ def _is_host(value: bytes) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
-class ClocheProtocol(TimedProtocol):
+class ClocheProtocol(LaneProtocol):
     """One connection. `bound` makes the class for one server."""
 
-    gate: ClassVar[Gate]
-    limits: ClassVar[ServerConfig]
     write_log: ClassVar[staticmethod[[dict[str, Any]], None]]
     open_from: ClassVar[Counter[str]]  #: connections by address
-    express: ClassVar[Express | None]
 
     @classmethod
     def bound(
@@ -72,10 +67,7 @@ class ClocheProtocol(TimedProtocol):
         self._head_bytes = 0
         self._header_bytes = 0
         self._broken: Broken | None = None
-        self._certificate: str | None = None
         self._counted: str | None = None
-        self._lane: ExpressCycle | None = None  # the request whose parts come now, where it takes the express lane
-        self._cycles: deque[RequestResponseCycle | ExpressCycle] = deque()  # what is not answered yet, in order
         self._raw_body_left: int | None = None  # after an upgrade request: its body, which the parser leaves to us
 
     # -- the connection -----------------------------------------------------------------------------
@@ -122,6 +114,9 @@ class ClocheProtocol(TimedProtocol):
         if self._raw_body_left is not None:
             self._take_raw_body(data)
             return
+        alone = self._in_head and not self._head_began and self._idle()
+        if alone and self._takes_known(data):
+            return
         if self._in_head:
             self._begin_head()
             self._head_bytes += len(data)
@@ -133,8 +128,8 @@ class ClocheProtocol(TimedProtocol):
         except httptools.HttpParserError as exc:
             self._refuse(reason_of(exc))
         else:
-            if self._lane is not None and self._lane.more_body:
-                self._expect(self._lane)
+            if self._lane is not None:
+                self._packet_ended(self._lane, data if alone else b"")
             if self._in_head and self._head_bytes > self.limits.max_header_bytes + self.limits.max_url_bytes:
                 self._refuse(Broken(431, f"headers: at most {self.limits.max_header_bytes} bytes, got more"))
 
@@ -207,9 +202,7 @@ class ClocheProtocol(TimedProtocol):
         return (
             self.express is not None
             and version == "1.1"
-            and (self.cycle is None or self.cycle.response_complete)
-            and not self.pipeline
-            and not self.flow.write_paused
+            and self._idle()
             and not self.parser.should_upgrade()
             and self.express.takes(self.parser.get_method(), self.url, self.headers)
         )
@@ -240,60 +233,6 @@ class ClocheProtocol(TimedProtocol):
                 self._lane.body += body
         else:
             super().on_body(body)
-
-    # -- the express lane ---------------------------------------------------------------------------
-
-    def _admit(self, lane: ExpressCycle) -> bool:
-        """Ask the gate, where it was not asked before; whether it was."""
-        before = lane.verdict is not None
-        if not before and self.express is not None:
-            self.express.admit(lane, self._express_head(), self._peer())
-        return before
-
-    def _expect(self, lane: ExpressCycle) -> None:
-        """The packet of the head has ended before the body: from here the request is one in flight."""
-        if not self._admit(lane) and self.express is not None:
-            self.express.expect(lane)
-
-    def _ask(self, lane: ExpressCycle) -> None:
-        lane.more_body = False
-        expected = self._admit(lane)
-        if self.express is not None:
-            self.express.ask(lane, lane.body, expected=expected)
-
-    def _give_up(self, exc: Exception | None) -> None:
-        """The rest of the request will not come."""
-        lane = self._lane
-        if lane is not None and lane.more_body and self.express is not None:
-            lane.more_body = False
-            self._admit(lane)
-            self.express.give_up(lane, exc)
-
-    def _express_head(self) -> Head:
-        return Head.of("POST", self.url.decode("ascii"), b"", self.headers, self._certificate)
-
-    def _express_scheme(self) -> str:
-        spoken = self.scheme or "http"
-        if not self.limits.forwarded_allow:
-            return spoken
-        return self.gate.proxies.scheme(self.client[0] if self.client else None, self.headers, spoken)
-
-    def _peer(self) -> str | None:
-        peer = self.client[0] if self.client else None
-        return self.gate.proxies.client(peer, self.headers or [])
-
-    def send_express(self, cycle: ExpressCycle, answer: Answer, verdict: Admitted | Refusal) -> None:
-        """What `RequestResponseCycle.send` would write, and what follows from it."""
-        headers = head_of(answer, verdict, self.gate.cors.headers(verdict.head.headers))
-        if (b"connection", b"close") in headers:
-            cycle.keep_alive = False
-        elif not cycle.keep_alive:
-            headers.append((b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[answer.status], b"".join(lines), answer.body))
-        if not cycle.keep_alive:
-            self.transport.close()
-        self.on_response_complete()
 
     # -- deadlines ----------------------------------------------------------------------------------
 

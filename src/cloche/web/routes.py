@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from cloche.errors import NotFoundError, RequestError
 
 _READ = ("GET", "HEAD")
 
@@ -72,6 +75,31 @@ def match(path: str) -> Target | None:
         if found is not None:
             return _target(route, found.groupdict())
     return None
+
+
+#: Paths that callers ask for again and again.
+_match = lru_cache(maxsize=512)(match)
+
+
+def of(path: str, asked: str | None) -> Target:
+    """
+    Where *path* leads, and the contract number *asked* for by `X-API-Version`.
+
+    Raises:
+        NotFoundError: nowhere.
+        RequestError: the number is none, or another than the path's.
+    """
+    target = _match(path)
+    if target is None:
+        raise NotFoundError(f"nothing is at {path[:256]}; see /docs")
+    if asked is None or target.route.name != "predict":
+        return target
+    number = asked.strip().removeprefix("v")
+    if not (number.isascii() and number.isdigit() and len(number) <= 9):
+        raise RequestError(f"X-API-Version: expected a contract number such as 1, got '{asked[:32]}'")
+    if target.contract not in (None, int(number)):
+        raise RequestError(f"the path asks for contract {target.contract} and X-API-Version for {number}")
+    return target if target.version is not None else replace(target, contract=int(number))
 
 
 def template(target: Target) -> str:
