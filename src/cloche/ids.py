@@ -34,6 +34,7 @@ class RequestIds:
         self._counter = 0
         self._now = -1
         self._head = ""
+        self._middle = ""
 
     def new(self) -> str:
         """The next id."""
@@ -43,14 +44,9 @@ class RequestIds:
             self._head = _encode(((now << _RANDOM_BITS) | self._random) >> 8, 8)
         self._counter += 1
         low = self._tail | self._counter
-        return (
-            self._head
-            + _PAIRS[low >> 40]
-            + _PAIRS[(low >> 30) & 1023]
-            + _PAIRS[(low >> 20) & 1023]
-            + _PAIRS[(low >> 10) & 1023]
-            + _PAIRS[low & 1023]
-        )
+        if not low & 0xFFFFF or not self._middle:
+            self._middle = _encode(low >> 20, 3)
+        return f"{self._head}{self._middle}{_PAIRS[(low >> 10) & 1023]}{_PAIRS[low & 1023]}"
 
 
 def _encode(number: int, pairs: int) -> str:

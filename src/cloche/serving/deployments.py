@@ -67,6 +67,7 @@ class Deployments:
         self._users: Counter[Deployment] = Counter()
         self._held: Mapping[str, Held] = {}
         self._default = default
+        self._found: dict[tuple[str | None, int | None, int | None], Deployment] = {}  # what `find` said of this table
         #: What does not work right now although predictions do: {"store"} while it cannot be read.
         self.degraded: frozenset[str] = frozenset()
 
@@ -77,11 +78,13 @@ class Deployments:
         """Show *held* to every request from now on."""
         with self._lock:
             self._held = {**self._held, held.name: held}
+            self._found = {}
 
     def arrange(self, names: Iterable[str]) -> None:
         """Show the models of these names alone, in this order, to every request from now on."""
         with self._lock:
             self._held = {name: self._held[name] for name in names if name in self._held}
+            self._found = {}
 
     @contextmanager
     def use(
@@ -96,8 +99,11 @@ class Deployments:
 
     def hold(self, model: str | None = None, contract: int | None = None, version: int | None = None) -> Deployment:
         """`find`, and keep what was found from being unloaded until `release`."""
+        asked = model, contract, version
         with self._lock:
-            found = self.find(model, contract, version)
+            found = self._found.get(asked)
+            if found is None:
+                found = self._found[asked] = self.find(model, contract, version)
             self._users[found] += 1
             return found
 

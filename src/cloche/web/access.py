@@ -46,19 +46,19 @@ class AccessLines:
         self._stream = stream
         self._lines: list[str] = []
         self._size = 0
-        self._second = -1
-        self._stamp = ""
+        self._ms = -1
+        self._begin = ""
 
     def write(self, record: dict[str, Any]) -> None:
         """Log *record*, at the latest when this turn of the loop ends."""
         if "refused" in record:
             write_audit(record)
-        now = time.time()
-        if int(now) != self._second:
-            self._second = int(now)
-            self._stamp = datetime.fromtimestamp(self._second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        stamp = f"{self._stamp}.{int(now % 1 * 1000):03d}Z"
-        line = f'{{"time":"{stamp}","level":"info","event":"request",{json_line(record)[1:]}'
+        ms = time.time_ns() // 1_000_000
+        if ms != self._ms:
+            self._ms = ms
+            stamp = datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._begin = f'{{"time":"{stamp}.{ms % 1000:03d}Z","level":"info","event":"request",'
+        line = self._begin + json_line(record)[1:]
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.flush)
         elif self._size + len(line) >= _PIECE:

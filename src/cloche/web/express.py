@@ -50,11 +50,24 @@ class Connection(Protocol):
     def send_express(self, cycle: ExpressCycle, answer: Answer, verdict: Admitted | Refusal) -> None: ...
 
 
+class _Nobody:
+    """In the place of an event."""
+
+    def set(self) -> None:
+        """Nobody waits."""
+
+
 class ExpressCycle:
     """
     A request of the express lane in the place of uvicorn's `RequestResponseCycle`: it is counted, waited for and closed
     as one. `message_event` has nobody who waits. `verdict` is the gate's, once it was asked.
     """
+
+    __slots__ = (
+        "_connection", "body", "call", "deployment", "disconnected", "keep_alive", "more_body", "response_complete",
+        "response_started", "scheme", "verdict",
+    )  # fmt: skip
+    message_event = _Nobody()
 
     def __init__(self, connection: Connection, *, keep_alive: bool, scheme: str) -> None:
         self._connection = connection
@@ -65,13 +78,9 @@ class ExpressCycle:
         self.disconnected = False
         self.response_started = False
         self.response_complete = False
-        self.message_event = self
         self.verdict: Admitted | Refusal | None = None
         self.call: Call | None = None
         self.deployment: Deployment | None = None
-
-    def set(self) -> None:
-        """Nobody waits."""
 
     def answer_express(self, answer: Answer, verdict: Admitted | Refusal) -> None:
         """Send the answer; a caller that has gone gets none."""

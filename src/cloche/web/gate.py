@@ -249,7 +249,7 @@ class Gate:
             why = (known.why or error) if status in _LATE else None
         record = _asked(request, key)
         record["status"] = status
-        record["ms"] = round((now - request.started) * 1000, 3)
+        record["ms"] = int((now - request.started) * 1e6 + 0.5) / 1000  # `round` to three digits takes 0.4 us
         if error is not None:
             record["error"] = error
         if why is not None:

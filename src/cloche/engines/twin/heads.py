@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cloche.engines.twin.columns import refuse
-from cloche.engines.twin.evaluator import Array, Evaluator, exp, pairwise
+from cloche.engines.twin.evaluator import Array, Evaluator, pairwise
 from cloche.graph.operators import heads as ops
 from cloche.graph.shapes import Shape, Weights
 
@@ -195,16 +195,16 @@ def _distances_row(op: ops.Distances, weights: Weights, inputs: Shapes) -> Calla
 def _softmax(op: ops.Softmax, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     def softmax(row: list[float]) -> list[float]:
         top = max(row)
-        raised = [exp(x - top) for x in row]
+        raised = [power(x - top) for x in row]  # never above zero, so that it cannot overflow
         total = 0.0
         for x in raised:
             total += x
         if log_sum:
             log = top + math.log(total)
-            return [exp(x - log) for x in row]
+            return [power(x - log) for x in row]
         return [x / total for x in raised]
 
-    log_sum = op.log_sum
+    log_sum, power = op.log_sum, math.exp
     return softmax
 
 
