@@ -153,7 +153,14 @@ def _confidence(shares: list[Any] | None, output: Output, single: bool) -> Any:
         return None
     if single and not output.names:
         return _largest(shares[0])
-    return _by_output(shares, output, lambda rows, _name: _scalar([_largest(row) for row in rows], single))
+    return _by_output(shares, output, lambda rows, _name: _scalar(_largest_of_each(rows), single))
+
+
+def _largest_of_each(rows: Sequence[Sequence[float | None]]) -> list[float | None]:
+    try:
+        return list(map(max, rows))  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # null, or no class at all
+        return [_largest(row) for row in rows]
 
 
 def _largest(shares: Sequence[float | None]) -> float | None:

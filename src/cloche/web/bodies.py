@@ -16,6 +16,7 @@ from cloche.errors import MalformedBodyError, TooLargeError
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ class Bounds:
             raise TooLargeError(f"text: at most {self.max_text_bytes} bytes, got {longest}")
 
     def _check_depth(self, body: bytes) -> None:
-        plain = _STRING.sub(b"", body) if b"\\" in body else b"".join(body.split(b'"')[::2])
-        left = plain.translate(_ONE_KIND, _NO_BRACKETS)
+        left = _brackets(body)
         for _ in range(self.max_depth):
             inner = left.replace(b"[]", b"")
             if inner == left:
@@ -67,3 +67,11 @@ class Bounds:
             longest = max(longest, *map(len, bare))
         if longest > self.max_text_bytes:
             raise TooLargeError(f"text: at most {self.max_text_bytes} bytes, got {longest}")
+
+
+def _brackets(body: bytes) -> bytes:
+    """The brackets of *body* that stand in no text, all as square ones."""
+    if b"\\" in body:
+        return _STRING.sub(b"", body).translate(_ONE_KIND, _NO_BRACKETS)
+    left = body.translate(_ONE_KIND, _NO_STRUCTURE).replace(b'""', b"")  # most texts hold no brackets
+    return left if b'"' not in left else b"".join(left.split(b'"')[::2])

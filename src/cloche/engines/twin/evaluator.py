@@ -89,7 +89,7 @@ def _large_exp(x: float) -> float:
 
 def each(function: Callable[[float], float], array: Array) -> Array:
     """*function* of every number: where numpy's own might round otherwise than `math` does."""
-    return np.array([function(x) for x in array.ravel().tolist()], dtype=np.float64).reshape(array.shape)
+    return np.array(list(map(function, array.ravel().tolist())), dtype=np.float64).reshape(array.shape)
 
 
 def by_table(factory: Factory) -> Evaluator:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cloche.engines.twin.columns import refuse
-from cloche.engines.twin.evaluator import Array, Evaluator, pairwise
+from cloche.engines.twin.evaluator import Array, Evaluator, each, pairwise
 from cloche.graph.operators import heads as ops
 from cloche.graph.shapes import Shape, Weights
 
@@ -208,6 +208,26 @@ def _softmax(op: ops.Softmax, weights: Weights, inputs: Shapes) -> Callable[...,
     return softmax
 
 
+def _softmax_columns(op: ops.Softmax, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
+    def softmax(table: Array) -> Array:
+        with np.errstate(all="ignore"):
+            top = table.max(axis=1, keepdims=True)
+            raised = each(math.exp, table - top)
+            total = _sum(raised)
+            found: Array = each(math.exp, table - (top + each(math.log, total))) if op.log_sum else raised / total
+            return found
+
+    return softmax
+
+
+def _sum(table: Array) -> Array:
+    """(n, 1): each row from its first number to its last."""
+    total = np.zeros((len(table), 1))
+    for place in range(table.shape[1]):
+        total += table[:, place : place + 1]
+    return total
+
+
 def _share(op: ops.Share, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     zeros = op.zeros
 
@@ -222,8 +242,25 @@ def _share(op: ops.Share, weights: Weights, inputs: Shapes) -> Callable[..., Any
     return share
 
 
+def _share_columns(op: ops.Share, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
+    def share(table: Array) -> Array:
+        total = _sum(table)
+        nothing = total == 0.0
+        with np.errstate(all="ignore"):
+            found: Array = table / total
+        if nothing.any():
+            found = np.where(nothing, 1.0 / table.shape[1] if op.zeros == "equal" else table, found)
+        return found
+
+    return share
+
+
 def _complement(op: ops.Complement, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     return lambda row: [1.0 - row[0], row[0]]
+
+
+def _complement_columns(op: ops.Complement, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
+    return lambda table: np.concatenate((1.0 - table[:, :1], table[:, :1]), axis=1)
 
 
 def _argmax(op: ops.Argmax, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
@@ -323,9 +360,9 @@ EVALUATORS: dict[type, Evaluator] = {
     ops.Linear: Evaluator(_linear_row, _linear_columns),
     ops.Gaussian: Evaluator(_gaussian_row, _gaussian_columns),
     ops.Distances: Evaluator(_distances_row, _distances_columns),
-    ops.Softmax: rows(_softmax),
-    ops.Share: rows(_share),
-    ops.Complement: rows(_complement),
+    ops.Softmax: Evaluator(_softmax, _softmax_columns),
+    ops.Share: Evaluator(_share, _share_columns),
+    ops.Complement: Evaluator(_complement, _complement_columns),
     ops.Argmax: Evaluator(_argmax, _argmax_columns),
     ops.Above: Evaluator(_above_row, _above_columns),
     ops.Mean: Evaluator(_mean_row, _mean_columns),
