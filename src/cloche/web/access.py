@@ -46,8 +46,8 @@ class AccessLines:
         self._stream = stream
         self._lines: list[str] = []
         self._size = 0
-        self._ms = -1
-        self._begin = ""
+        self._second = self._ms = -1
+        self._stamp = self._begin = ""
 
     def write(self, record: dict[str, Any]) -> None:
         """Log *record*, at the latest when this turn of the loop ends."""
@@ -55,9 +55,11 @@ class AccessLines:
             write_audit(record)
         ms = time.time_ns() // 1_000_000
         if ms != self._ms:
-            self._ms = ms
-            stamp = datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._begin = f'{{"time":"{stamp}.{ms % 1000:03d}Z","level":"info","event":"request",'
+            self._ms, second = ms, ms // 1000
+            if second != self._second:
+                self._second = second
+                self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._begin = f'{{"time":"{self._stamp}.{ms % 1000:03d}Z","level":"info","event":"request",'
         line = self._begin + json_line(record)[1:]
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.flush)
