@@ -43,8 +43,8 @@ docs: $(VENV)/.docs docs-reference
 docs-reference: $(VENV)/.all
 	$(BIN)/python docs/generate.py
 
-bench:
-	@cat bench/README.md
+bench: $(VENV)/.all
+	$(BIN)/python bench/run.py $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) site dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -143,9 +143,8 @@ def interleaved(running: list[Running], chosen: argparse.Namespace) -> Iterator[
     answered = {one.name: 0 for one in running}
     best: dict[str, float] = {}
     for work, connections in CASES:
-        asked = [one for one in running if work == "W1" or not one.server.only_one_row]
+        asked = [one for one in running if one.takes(work, connections)]
         for one in asked:
-            one.ask(work)
             answered[one.name] += int(wrk(one, work, connections, 1)["n"])
         for number in range(chosen.rounds):
             for one in asked:

@@ -37,9 +37,11 @@ class Server:
     many: str = "/predict"
     environment: dict[str, str] = field(default_factory=dict)
     only_one_row: bool = False
+    connections: tuple[int, ...] = (1, 16, 64)  #: with one row a request
     keyed: bool = False
 
 
+_V2 = "/v2/models/m/infer"
 _LIMIT = {"models": "a", "only_one_row": True}
 #: In the order in which a round asks them. `cloche` has everything on; `cloche-bare` shows what that costs.
 SERVERS = {
@@ -48,11 +50,9 @@ SERVERS = {
     "fastapi-1": Server("peers/fastapi", ("1",), many="/predict_batch"),
     "rawuv-1": Server("limits/rawuv", ("1",), **_LIMIT),
     "uvicorn-1": Server("limits/uvicorn", ("1",), **_LIMIT),
-    "flask-sync2": Server("peers/flask", ("sync2",), many="/predict_batch"),
-    "bentoml-1": Server("peers/bentoml", ("1",), bodies="bento"),
-    "mlserver-1": Server(
-        "peers/mlserver", ("on", "0"), bodies="v2", one="/v2/models/m/infer", many="/v2/models/m/infer"
-    ),
+    "flask-sync2": Server("peers/flask", ("sync2",), many="/predict_batch", connections=(64,)),
+    "bentoml-1": Server("peers/bentoml", ("1",), bodies="bento", connections=(64,)),
+    "mlserver-1": Server("peers/mlserver", ("on", "0"), bodies="v2", one=_V2, many=_V2, connections=(64,)),
 }
 #: What a peer's environment holds, beside the libraries of the models.
 ENVIRONMENTS = {
@@ -93,7 +93,17 @@ class Running:
         kind = "c" if self.model == "c" else "iris"
         return self._bodies / f"{self.server.bodies}_{work.lower()}_{kind}.json"
 
-    def ask(self, work: str, timeout_s: float = 20.0) -> bytes:
+    def takes(self, work: str, connections: int) -> bool:
+        """Whether it is asked for such work, and answers."""
+        if connections not in self.server.connections if work == "W1" else self.server.only_one_row:
+            return False
+        try:
+            return bool(self.ask(work))
+        except OSError as exc:
+            print(f"{self.name} {self.model} {work}: {exc}", flush=True)
+            return False
+
+    def ask(self, work: str, timeout_s: float = 10.0) -> bytes:
         """One answer; raises where it is none with status 200."""
         headers = {"Content-Type": "application/json"}
         if self.authorization:

@@ -88,13 +88,14 @@ def head_of(
 ) -> list[tuple[bytes, bytes]]:
     """The headers of *answer* as they go on the wire; *more* are those of cross-origin answers."""
     headers = [_encoded(*header) for header in answer.headers.items()]
-    headers.extend(_encoded(*header) for header in more)
+    if more:
+        headers.extend(_encoded(*header) for header in more)
     if answer.status != 204:
         headers.append((b"content-length", str(len(answer.body)).encode()))
     headers.append((b"x-request-id", verdict.request_id.encode()))
     if verdict.client_request_id is not None:
         headers.append((b"x-client-request-id", verdict.client_request_id.encode()))
-    if verdict.close or answer.status == 408 or _body_will_not_come(answer, verdict):
+    if verdict.close or (answer.status >= 400 and (answer.status == 408 or _body_will_not_come(verdict))):
         headers.append((b"connection", b"close"))
     return headers
 
@@ -104,6 +105,6 @@ def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
     return name.lower().encode("latin-1"), value.encode("latin-1")
 
 
-def _body_will_not_come(answer: Answer, verdict: Admitted | Refusal) -> bool:
+def _body_will_not_come(verdict: Admitted | Refusal) -> bool:
     """A refused caller that waited for `100 Continue` may or may not send its body: the next byte is ambiguous."""
-    return answer.status >= 400 and "expect" in verdict.head.headers
+    return "expect" in verdict.head.headers

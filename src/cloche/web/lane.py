@@ -16,6 +16,8 @@ from cloche.web.gate import Admitted, Gate, Refusal
 from cloche.web.head import Head
 from cloche.web.timed import TimedProtocol
 
+_COLON = b": ".join
+
 
 class LaneProtocol(TimedProtocol):
     """A connection with an express lane; `ClocheProtocol` says which requests take it."""
@@ -107,8 +109,8 @@ class LaneProtocol(TimedProtocol):
             cycle.keep_alive = False
         elif not cycle.keep_alive:
             headers.append((b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[answer.status], b"".join(lines), answer.body))
+        lines = b"\r\n".join(map(_COLON, (*self.server_state.default_headers, *headers)))
+        self.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[answer.status], lines, answer.body))
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
