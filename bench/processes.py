@@ -36,6 +36,15 @@ def cpu_s(pids: list[int]) -> dict[int, float]:
     return found
 
 
+def role(pid: int) -> str:
+    """What a process of cloche does: the last part of the module that it runs; "other" for all else."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+    except OSError:
+        return "other"
+    return next((word.rpartition(".")[2] for word in words if word.startswith("cloche.web.processes.")), "other")
+
+
 def memory_mb(pid: int) -> tuple[float, float]:
     """
     MiB that a process has in memory: resident, and its own share (PSS: what n processes share counts 1/n).

@@ -86,6 +86,7 @@ def section(records: Records) -> str:
         _table(OPEN, "llrrrrrr", (_open_row(one) for one in _of(records, "open"))),
         "### Start and memory\n",
         _table(STARTS, "llrrrrrrr", _starts(records)),
+        *_roles(records),
         *_switches(records),
     ]
     return "\n".join(parts)
@@ -224,6 +225,19 @@ def _starts(records: Records) -> Iterable[tuple[str, ...]]:
         ]
         count = str(max((one["processes"] for one in runs), default=0))
         yield name, model, seconds[0], seconds[1] if len(seconds) > 1 else "", *sizes, count, *life
+
+
+def _roles(records: Records) -> Iterable[str]:
+    """Whose processor time it is: the median run of each model, one row a request, 64 connections."""
+    names = ("worker", "agent", "monitor", "supervisor", "template")
+    rows = []
+    for model in "abc":
+        runs = [one["cpu_us_by_role"] for one in _pick(_of(records, "closed"), "cloche", model, "W1", 64).values()]
+        if runs:
+            shares = (_number(statistics.median(one.get(name, 0.0) for one in runs)) for name in names)
+            rows.append((model, *shares))
+    yield "### CPU of cloche by process: µs a request, W1, 64 connections\n"
+    yield _table(("model", *names), "lrrrrr", rows)
 
 
 def _switches(records: Records) -> Iterable[str]:

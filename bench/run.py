@@ -22,6 +22,7 @@ from typing import Any
 
 import report
 
+import processes
 from servers import ENVIRONMENTS, ROOT, SERVERS, Running
 
 BENCH = Path(__file__).parent
@@ -167,13 +168,18 @@ def closed_loop(one: Running, work: str, connections: int, seconds: int) -> dict
     found = wrk(one, work, connections, seconds)
     after = one.cpu_by_process()
     spent = {pid: seconds_ - before.get(pid, 0.0) for pid, seconds_ in after.items()}
-    worker = max(spent, key=lambda pid: spent[pid])
+    role = {pid: processes.role(pid) for pid in spent}
+    worker = max((pid for pid in spent if role[pid] in ("worker", "other")), key=lambda pid: spent[pid])
+    roles: dict[str, float] = {}
+    for pid, cpu_s in spent.items():
+        roles[role[pid]] = roles.get(role[pid], 0.0) + 1e6 * cpu_s / max(1, found["n"])
     resident, share = report.memory(worker)
     everything = sum(report.memory(pid)[1] for pid in after)
     return {
         "server": one.name, "model": one.model, "work": work, "connections": connections, **found,
         "cpu_us": 1e6 * sum(spent.values()) / max(1, found["n"]),
         "worker_mb": resident, "worker_own_mb": share, "all_mb": everything, "processes": len(after),
+        "cpu_us_by_role": roles,
     }  # fmt: skip
 
 
