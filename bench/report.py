@@ -18,14 +18,14 @@ Records = list[dict[str, Any]]
 HEADING = "## Served: "
 memory = processes.memory_mb
 ABOUT = """\
-cloche has one worker and everything on: contract, key, prediction log, access log, metrics and request ids (`cloche-
-bare` has no key and no logs). The peers are started as their documentation says, without access logs; `rawuv-1` is a
-bare uvloop and httptools server that answers a constant, `uvicorn-1` the smallest ASGI application. W1 is one row a
-request, W2 100 rows; a = LogisticRegression on iris, b = RandomForest(100) on iris, c = 8 numbers and 4 categories
-with missing values, scaled and one-hot encoded before HistGradientBoosting. Estimators, data and seeds are the same
-for all; cloche's were fitted under its own scikit-learn. CPU is that of all processes of a server for a request,
-`least` the best round; ratios are medians of the ratios within a round. wrk takes one of the two cores: a server that
-needs less than it is better judged by its CPU.
+cloche has one worker and everything on: contract, key, prediction log, access log, metrics and request ids
+(`cloche-bare` has no key and no logs). The peers are started as their documentation says, without access logs;
+`rawuv-1` is a bare uvloop and httptools server that answers a constant, `uvicorn-1` the smallest ASGI application. W1
+is one row a request, W2 100 rows; a = LogisticRegression on iris, b = RandomForest(100) on iris, c = 8 numbers and 4
+categories with missing values, scaled and one-hot encoded before HistGradientBoosting. Estimators, data and seeds are
+the same for all; cloche's were fitted under its own scikit-learn. CPU is that of all processes of a server for a
+request, `least` the best round; ratios are medians of the ratios within a round. wrk takes one of the two cores: a
+server that needs less than it is better judged by its CPU.
 """
 OPEN = ("server", "model", "rate/s", "p50 ms", "p99 ms", "p99.9 ms", "not answered", "CPU µs")
 STARTS = (

@@ -64,7 +64,8 @@ class ValidRows:
         if len(rows) == 1:
             row = rows[0]
             return {name: [row[place]] for name, place in self._places[role]}
-        return {name: [row[place] for row in rows] for name, place in self._places[role]}
+        columns = list(zip(*rows, strict=True))
+        return {name: list(columns[place]) if columns else [] for name, place in self._places[role]}
 
 
 class CompiledContract:

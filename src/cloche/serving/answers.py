@@ -195,8 +195,8 @@ def _by_output(shares: list[Any], output: Output, make: Callable[[Sequence[Any],
 
 def _by_class(rows: Sequence[Any], classes: Sequence[Any], single: bool, top: int | None) -> Iterator[tuple[str, Any]]:
     kept = rows if top is None else [_top(row, top) for row in rows]
-    for place, name in enumerate(classes):
-        column = [row[place] for row in kept]
+    columns = map(list, zip(*kept, strict=True)) if kept else ([] for _ in classes)
+    for name, column in zip(classes, columns, strict=False):
         if top is None or any(share is not None for share in column):
             yield class_key(name), _scalar(column, single)
 
