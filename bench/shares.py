@@ -17,14 +17,26 @@ from pathlib import Path
 PARTS = (
     ("the kernel: write, read, epoll", ("write (libc", "read (libc", "epoll_pwait (libc", "read (loop.c", "uv__read")),
     ("prediction log", ("cloche/prediction_log", "request_of (")),
-    ("access log and metrics", ("cloche/web/access", "cloche/web/measured", "cloche/metrics", "cloche/logs.py", "Gate.finish")),
-    ("contract: bytes to valid rows", ("cloche/contract", "cloche/web/bodies.py", "cloche/protocols/native.py:2", "decode (cloche")),
+    (
+        "access log and metrics",
+        ("cloche/web/access", "cloche/web/measured", "cloche/metrics", "cloche/logs.py", "Gate.finish"),
+    ),
+    (
+        "contract: bytes to valid rows",
+        ("cloche/contract", "cloche/web/bodies.py", "cloche/protocols/native.py:2", "decode (cloche"),
+    ),
     ("the model", ("cloche/engines",)),
     ("answer: outputs to bytes", ("cloche/serving/answers.py", "encode (cloche", "Call.answered")),
-    ("gate: key, id, rate, limits", ("cloche/web/gate.py", "cloche/keys", "cloche/ids.py", "let_in (", "cloche/web/head.py")),
+    (
+        "gate: key, id, rate, limits",
+        ("cloche/web/gate.py", "cloche/keys", "cloche/ids.py", "let_in (", "cloche/web/head.py"),
+    ),
     ("batching", ("cloche/serving/inline.py", "cloche/serving/batch.py", "cloche/serving/queueing.py")),
     ("the version that answers", ("cloche/serving/deploy", "cloche/web/predicting.py", "Call.__init__", "Asked.by")),
-    ("connection and head of the answer", ("cloche/web/lane.py", "cloche/web/protocol.py", "cloche/web/answer.py", "known_heads", "cloche/web/timed.py")),
+    (
+        "connection and head of the answer",
+        ("cloche/web/lane.py", "cloche/web/protocol.py", "cloche/web/answer.py", "known_heads", "cloche/web/timed.py"),
+    ),
     ("express lane", ("cloche/web/express.py", "Call.rows")),
 )
 REST = "event loop and interpreter"
