@@ -245,8 +245,8 @@ def _switches(records: Records) -> Iterable[str]:
         seconds = ", ".join(_number(value) for value in one["p99_by_second_ms"])
         yield "### A promotion and a rollback at 2,000 requests a second\n"
         yield (
-            f"{one['n']} answered, {one['bad']} not. Promoted after three seconds, rolled back some five later; p99 of "
-            f" each second in ms: {seconds}.\n"
+            f"{one['n']} answered, {one['bad']} not. Promoted after three seconds, rolled back some five later; p99 "
+            f"of each second in ms: {seconds}.\n"
         )
 
 
