@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -62,6 +63,17 @@ def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         patch.setenv("HOME", str(home))
         patch.setenv("CLOCHE_SERVER_MONITOR", "false")  # one process less for each of hundreds of servers
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that configures logging, to a stream that ends with its test, leaves no trace."""
+    loggers = [logging.getLogger(name) for name in (None, "cloche", "uvicorn.access", "uvicorn.error", "asyncio")]
+    before = [(one, one.level, list(one.handlers)) for one in loggers]
+    yield
+    for one, level, handlers in before:
+        one.setLevel(level)
+        one.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import re
 import subprocess
@@ -59,23 +58,10 @@ def cloche(
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-@contextmanager
-def _logging_as_it_was() -> Iterator[None]:
-    """A command that configures logging, to a stream that ends with it, leaves no trace."""
-    loggers = [logging.getLogger(name) for name in (None, "cloche", "uvicorn.access", "uvicorn.error", "asyncio")]
-    before = [(one, one.level, list(one.handlers)) for one in loggers]
-    try:
-        yield
-    finally:
-        for one, level, handlers in before:
-            one.setLevel(level)
-            one.handlers[:] = handlers
-
-
 def cloche_here(*arguments: str, store: Path | str | None = None) -> subprocess.CompletedProcess[str]:
     """The same without a process of its own, which takes most of a second; not for commands that serve."""
     out, err = io.StringIO(), io.StringIO()
-    with _logging_as_it_was(), pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         if store is not None:
             patch.setenv("CLOCHE_STORE", str(store))
         status = main(arguments)

@@ -37,6 +37,19 @@ def log_lines(server: Server) -> list[dict[str, Any]]:
     return [json.loads(line) for line in server.said().splitlines() if line.startswith("{")]
 
 
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store that holds lines@1, which has a twin."""
+    place = str(tmp_path_factory.mktemp("twins") / "store")
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 2)), columns=["a", "b"])
+    labels = np.where(table.a + table.b > 0, "yes", "no")
+    with warm.saves():
+        cloche.save(
+            LogisticRegression().fit(table, labels), "lines", inputs=table, targets=labels, store=place, quiet=True
+        )
+    return place
+
+
 @pytest.mark.parametrize(
     ("flags", "env", "answers"),
     [
@@ -48,9 +61,9 @@ def log_lines(server: Server) -> list[dict[str, Any]]:
     ],
 )
 def test_the_engine_that_was_asked_for_answers(
-    lines_store: str, flags: tuple[str, ...], env: dict[str, str], answers: str
+    twins: str, flags: tuple[str, ...], env: dict[str, str], answers: str
 ) -> None:
-    with serving(["lines"], store=lines_store, flags=[*flags, "--log-format", "json"], env=env) as server:
+    with serving(["lines"], store=twins, flags=[*flags, "--log-format", "json"], env=env) as server:
         assert asked(server, "/predict", ROW)["prediction"] == "yes"
         assert asked(server, "/metadata")["guaranteed"]["engine"] == answers
         assert len(of_role(server.process.pid, "engine")) == (answers == "native")
