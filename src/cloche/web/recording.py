@@ -80,20 +80,41 @@ def _is_predict(verdict: Admitted | Refusal) -> bool:
 
 def request_of(verdict: Admitted | Refusal, answer: Answer) -> Request:
     """What is written down of a request, beside what it was answered with."""
-    latency_us = int((time.monotonic() - verdict.started) * 1e6)
     caller = verdict.caller if isinstance(verdict, Admitted) else None
     key = verdict.key if isinstance(verdict, Refusal) else None
+    return _request(
+        verdict.request_id,
+        verdict.client_request_id,
+        verdict.started,
+        answer.status,
+        answer.facts.error,
+        key if caller is None else caller.id,
+        answer.facts.model,
+    )
+
+
+def _request(
+    request_id: str,
+    client_request_id: str | None,
+    started: float,
+    status: int,
+    error: str | None,
+    key: str | None = None,
+    model: str | None = None,
+) -> Request:
+    """A request that began at *started* (`time.monotonic()`) and is answered now; its rows come with the answer."""
+    latency_us = int((time.monotonic() - started) * 1e6)
     return Request(
-        request_id=verdict.request_id,
-        client_request_id=verdict.client_request_id,
+        request_id=request_id,
+        client_request_id=client_request_id,
         time_us=time.time_ns() // 1000 - latency_us,
         latency_us=latency_us,
-        status=answer.status,
-        error=answer.facts.error,
-        key=key if caller is None else caller.id,
+        status=status,
+        error=error,
+        key=key,
         route=None,
         schema=None,
-        model=answer.facts.model,
+        model=model,
         n=0,
     )
 
@@ -114,31 +135,18 @@ class DirectCall:
         Raises:
             LogUnavailableError: it could not be kept, and the answer is not to leave.
         """
-        await self._keep(self._request(200, None), Answered(version, route, rows, outputs))
+        await self._keep(self._finished(200, None), Answered(version, route, rows, outputs))
 
     async def failed(self, version: LoggedVersion, route: str, exc: ClocheError) -> None:
         """Keep that there was no answer; the error that is on its way is told in any case."""
         status, name = problems.status_of(exc)
         found = exc.problems if isinstance(exc, InvalidInputError) else ()
         with contextlib.suppress(LogUnavailableError):
-            await self._keep(self._request(status, name), Answered(version, route, problems=found))
+            await self._keep(self._finished(status, name), Answered(version, route, problems=found))
 
     async def _keep(self, request: Request, answered: Answered) -> None:
         if self._records is not None:
             await self._records.record(request, answered, within_s=self._within_s)
 
-    def _request(self, status: int, error: str | None) -> Request:
-        latency_us = int((time.monotonic() - self._started) * 1e6)
-        return Request(
-            request_id=self.request_id,
-            client_request_id=None,
-            time_us=time.time_ns() // 1000 - latency_us,
-            latency_us=latency_us,
-            status=status,
-            error=error,
-            key=None,
-            route=None,
-            schema=None,
-            model=None,
-            n=0,
-        )
+    def _finished(self, status: int, error: str | None) -> Request:
+        return _request(self.request_id, None, self._started, status, error)
