@@ -180,6 +180,10 @@ class UntrustedTypeError(ArtifactError):
     """The model holds a type that this operator does not allow."""
 
 
+class UntrustedCodeError(ArtifactError):
+    """Opening the model runs code that came with it, and this operator trusts neither its digest nor its signer."""
+
+
 class TamperedModelError(ArtifactError):
     """The model's content breaks a rule of its own type (a tree that points outside itself)."""
 

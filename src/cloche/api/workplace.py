@@ -44,5 +44,7 @@ def workplace(store: str | None = None) -> Workplace:
         require_signature=settings.trust.require_signature,
         signing_keys=settings.trust.signing_key_pems(),
         allowed_types=settings.trust.allowed_types,
+        allowed_functions=settings.trust.allowed_functions,
+        trusted_digests=settings.trust.trusted_digests,
     )
     return Workplace(settings, Registry(opened), trust, given=store)

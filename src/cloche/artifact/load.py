@@ -20,7 +20,7 @@ import msgspec
 from cloche import integrity
 from cloche.artifact import golden
 from cloche.artifact.environment import other_versions
-from cloche.artifact.signature import check_signature
+from cloche.artifact.signature import check_signature, is_signed_by_trusted
 from cloche.contract.compiled import CompiledContract, compile_contract
 from cloche.contract.model import Contract
 from cloche.engines import Engine, NativeEngine
@@ -33,6 +33,7 @@ from cloche.errors import (
     ManifestError,
     MissingFileError,
     NotAFileError,
+    UntrustedCodeError,
     UntrustedTypeError,
 )
 from cloche.flavors import Flavor, get_flavor
@@ -107,6 +108,7 @@ def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice =
         answers = _open_twin(verified, contract)
     else:
         flavor = get_flavor(manifest.flavor)
+        _check_code(flavor, directory, manifest, trust, verified)
         changed = other_versions(manifest, flavor)
         native = _load(flavor, directory, manifest, trust, verified, changed)
         answers = NativeEngine(flavor, native, manifest.frame, contract.output)
@@ -133,6 +135,19 @@ def _chosen(manifest: Manifest, engine: EngineChoice) -> str:
         told = f": {why}" if why else f"; it has {', '.join(manifest.engines)}"
         raise EngineMissingError(f"{manifest.name}: no engine '{engine}' in this artifact{told}")
     return engine
+
+
+def _check_code(flavor: Flavor, directory: Path, manifest: Manifest, trust: TrustPolicy, verified: _Verified) -> None:
+    """A format that runs code is opened for a trusted digest or signer only."""
+    why = flavor.code(manifest.options)
+    digest = identity(verified.manifest)
+    if why is None or digest in trust.trusted_digests:
+        return
+    if not is_signed_by_trusted(verified.manifest, _signature(directory), trust):
+        raise UntrustedCodeError(
+            f"{manifest.name}: {why}. Who has read where it comes from trusts it in the configuration: "
+            f'trust.trusted_digests = ["{digest}"]'
+        )
 
 
 def _open_twin(verified: _Verified, contract: Contract) -> TwinEngine:

@@ -53,9 +53,18 @@ def check_signature(manifest: bytes, signature: bytes | None, trust: TrustPolicy
         if trust.require_signature:
             raise SignatureError(f"{SIGNATURE}: missing, and a signature is required")
         return
-    raw = _decoded(signature)
-    if not any(_is_by(key, raw, manifest) for key in public_keys(trust.signing_keys)):
+    if not _is_by_one(manifest, signature, trust):
         raise SignatureError(f"{SIGNATURE}: not a signature of this {MANIFEST} by any of the trusted keys")
+
+
+def is_signed_by_trusted(manifest: bytes, signature: bytes | None, trust: TrustPolicy) -> bool:
+    """Whether one of the operator's keys signed the manifest; without keys nobody did."""
+    return bool(trust.signing_keys) and signature is not None and _is_by_one(manifest, signature, trust)
+
+
+def _is_by_one(manifest: bytes, signature: bytes, trust: TrustPolicy) -> bool:
+    raw = _decoded(signature)
+    return any(_is_by(key, raw, manifest) for key in public_keys(trust.signing_keys))
 
 
 def _decoded(signature: bytes) -> bytes:

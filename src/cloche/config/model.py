@@ -184,6 +184,12 @@ class TrustSettings:
     require_signature: bool = _setting(False, "refuse artifacts that are not signed by one of `signing_keys`")
     signing_keys: tuple[Path, ...] = _setting((), "files with the Ed25519 public keys (PEM) that are trusted")
     allowed_types: frozenset[str] = _setting(frozenset(), "types a model may hold beyond cloche's own list")
+    allowed_functions: frozenset[str] = _setting(
+        frozenset(), "functions (`package.module.function`) that may be a model"
+    )
+    trusted_digests: frozenset[str] = _setting(
+        frozenset(), "identities of artifacts that may run code when they are opened"
+    )
 
     def signing_key_pems(self) -> tuple[bytes, ...]:
         """

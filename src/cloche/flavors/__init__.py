@@ -63,10 +63,11 @@ def flavor_of(model: Any) -> Flavor:
     Raises:
         SaveRefusedError: no flavor knows the type; the message says what is known.
     """
-    roots = {base.__module__.partition(".")[0] for base in type(model).__mro__}
-    for name, entry in FLAVORS.items():
-        if roots & entry.roots:
-            return get_flavor(name)
+    for base in type(model).__mro__:  # the nearest base decides: XGBClassifier is scikit-learn's only after XGBoost's
+        root = base.__module__.partition(".")[0]
+        for name, entry in FLAVORS.items():
+            if root in entry.roots:
+                return get_flavor(name)
     what = f"{type(model).__module__}.{type(model).__qualname__}"
     raise SaveRefusedError(
         f"expected a fitted model of one of: {', '.join(sorted(FLAVORS))}; got {what}. "

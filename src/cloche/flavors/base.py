@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cloche.contract.model import Contract, Output
-from cloche.errors import NotLoweredError
+from cloche.errors import NotLoweredError, UsageError
 from cloche.graph import ValidGraph
+from cloche.manifest import Tolerance
 from cloche.records import FrameSpec, ModelFacts, Outputs
 from cloche.trust import DEFAULT, TrustPolicy
 
@@ -29,6 +30,31 @@ class Flavor(ABC):
     @abstractmethod
     def framework(self, model: Any) -> str:
         """The library and its version: `scikit-learn 1.9.1`."""
+
+    def bundle(self, model: Any, options: Mapping[str, Any], inputs: Any) -> Any:
+        """
+        The model together with what it cannot answer without, from the owner's *options* (a tokenizer, a length);
+        *inputs* is the training table as it was given. The result takes the model's place in all that follows.
+
+        Raises:
+            UsageError: an option that this flavor does not know.
+            SaveRefusedError: what was given does not fit the model.
+        """
+        if options:
+            raise UsageError(f"{next(iter(options))}: not an option of a {self.name} model")
+        return model
+
+    def tolerance(self, model: Any) -> Tolerance:
+        """How far an answer may be from the model's own; it belongs to the number type the model computes in."""
+        return Tolerance()
+
+    def code(self, options: Mapping[str, Any]) -> str | None:
+        """
+        Why opening what `dump` wrote with *options* may run code that lies in its files; None where it cannot.
+
+        Such an artifact is opened only where its digest or its signer is trusted.
+        """
+        return None
 
     @abstractmethod
     def facts(self, model: Any) -> ModelFacts:

@@ -18,6 +18,7 @@ import msgspec
 from cloche import pipes
 from cloche.contract.model import Output
 from cloche.errors import EngineError
+from cloche.manifest import MANIFEST, identity
 from cloche.records import Columns, FrameSpec, Outputs
 from cloche.threads import ONE_THREAD
 from cloche.trust import TrustPolicy
@@ -47,13 +48,12 @@ class Rehearsal:
 
     def __init__(self, directory: Path, flavor: str, trust: TrustPolicy) -> None:
         self._flavor = flavor
-        # Only the list of types: what is rehearsed has no signature yet.
-        self._trust = TrustPolicy(allowed_types=trust.allowed_types).to_dict()
+        self._trust = trust.names_only()  # what is rehearsed has no signature yet
         self._load: dict[str, Any] = {
             "do": "load",
             "directory": str(directory),
             "flavor": flavor,
-            "trust": self._trust,
+            "trust": self._trust.to_dict(),
         }
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the rehearsal, closed in close()
         self._process: subprocess.Popen[bytes] | None = self._spawn()
@@ -120,7 +120,8 @@ class Rehearsal:
             RehearsalError: it was refused.
         """
         self._process = self._process or self._spawn()
-        question = {"do": "open", "directory": str(directory), "trust": self._trust}
+        trust = self._trust.with_digest(identity((directory / MANIFEST).read_bytes()))  # its owner has just made it
+        question = {"do": "open", "directory": str(directory), "trust": trust.to_dict()}
         return str(self._ask(question, OPEN_TIMEOUT_S)["identity"])
 
     def close(self) -> None:

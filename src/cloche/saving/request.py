@@ -20,7 +20,7 @@ class SaveRequest:
 
     `overrides` are rules by field (`{"age": {"minimum": 0}}`); `classes` labels for the model's classes, in their order
     or by class; `golden` is `"synthetic"` or `"rows"`; `log_inputs` None: as the predecessor's; `engine` is `"auto"`,
-    `"twin"` or `"native"`.
+    `"twin"` or `"native"`; `model_options` is what the model needs besides, for its flavor (a tokenizer, say).
     """
 
     inputs: Any = None
@@ -38,6 +38,7 @@ class SaveRequest:
     golden: str = "synthetic"
     log_inputs: LogInputs | None = None
     engine: str = "auto"
+    model_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

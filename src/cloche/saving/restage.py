@@ -19,7 +19,7 @@ from cloche.contract.describe import describe
 from cloche.contract.model import LogInputs
 from cloche.contract.overrides import apply_overrides
 from cloche.errors import InvalidInputError, SaveRefusedError
-from cloche.manifest import MANIFEST, SIGNATURE
+from cloche.manifest import MANIFEST, SIGNATURE, identity
 from cloche.records import Outputs
 from cloche.saving import card, synthetic, writing
 from cloche.saving.reference import FILE as REFERENCE
@@ -69,7 +69,7 @@ def recontract(
         text = card.card(manifest, contract, describe(contract), notes)
         (target / card.FILE).write_text(text, encoding="utf-8")
         manifest = writing.seal(target, manifest)
-        open_artifact(target, TrustPolicy(allowed_types=trust.allowed_types))
+        open_artifact(target, trust.names_only().with_digest(identity((target / MANIFEST).read_bytes())))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise

@@ -92,6 +92,7 @@ def preview(
         SaveRefusedError: as `stage` would.
     """
     flavor = flavor_of(model)
+    model = flavor.bundle(model, request.model_options, request.inputs)
     facts = flavor.facts(model)
     with (
         tempfile.TemporaryDirectory(prefix="cloche-inspect-") as folder,
@@ -114,6 +115,7 @@ def _stage(
     step: Callable[[str], None],
 ) -> Staged:
     flavor = flavor_of(model)
+    model = flavor.bundle(model, request.model_options, request.inputs)
     facts = flavor.facts(model)
     with Rehearsal(directory, flavor.name, trust) as rehearsal:
         step("reading the tables")
@@ -130,7 +132,8 @@ def _stage(
         inputs = profile(material.table, learnt.contract)
         step("answering golden rows")
         digests = tables.fingerprint(material.table) if material.given else (None, {})
-        golden = _golden(rehearsal, compiled, request, material, inputs, seed=digests[0] or "cloche")
+        seed = digests[0] or "cloche"
+        golden = _golden(rehearsal, compiled, request, material, inputs, flavor.tolerance(model), seed=seed)
         step("comparing the twin with the model")
         twinned = twinning.twin(request.engine, model, flavor, directory, material, compiled, rehearsal, golden.rows)
         step("measuring on the test set")
@@ -203,6 +206,7 @@ def _golden(
     request: SaveRequest,
     material: Material,
     inputs: Mapping[str, Any],
+    tolerance: Tolerance,
     *,
     seed: str,
 ) -> answering.Answered:
@@ -210,7 +214,7 @@ def _golden(
         raise SaveRefusedError("golden='rows' needs the training table: pass inputs=X")
     found = answering.golden(rehearsal, compiled, material.table, inputs, kind=request.golden, seed=seed)
     again = answering.answer(rehearsal, compiled, found.rows)
-    moved = differences(found.outputs, again.outputs, Tolerance())
+    moved = differences(found.outputs, again.outputs, tolerance)
     if moved:
         raise SaveRefusedError(
             f"the model answers the same rows differently each time ({moved[0]}), so its answers cannot be checked "

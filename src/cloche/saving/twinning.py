@@ -75,7 +75,7 @@ def twin(
         return Twinned(("native",), TwinRecord(refused=BY_CHOICE))
     try:
         graph = flavor.lower(model, material.frame, compiled.contract)
-        record = _guarded(graph, compiled, rehearsal, material.table, golden)
+        record = _guarded(graph, compiled, rehearsal, material.table, golden, flavor.tolerance(model))
         if record.refused is None:
             _write(directory, graph)
             return Twinned(("twin", "native"), record)
@@ -93,7 +93,12 @@ def _write(directory: Path, graph: ValidGraph) -> None:
 
 
 def _guarded(
-    graph: ValidGraph, compiled: CompiledContract, rehearsal: Rehearsal, table: Table, golden: Sequence[dict[str, Any]]
+    graph: ValidGraph,
+    compiled: CompiledContract,
+    rehearsal: Rehearsal,
+    table: Table,
+    golden: Sequence[dict[str, Any]],
+    tolerance: Tolerance,
 ) -> TwinRecord:
     """The twin as it would be opened, against the model, on reference rows and at the boundaries."""
     opened = files.open_graph(graph.graph.to_json(), files.to_bytes(graph.weights.to_dict()))
@@ -105,7 +110,7 @@ def _guarded(
     boundary = guard.boundary_rows(inputs.contract, reference[:200], guard.thresholds(opened))
     counts, worst = [], 0.0
     for rows in (reference, boundary):
-        compared, found, difference = _compared(engine, inputs, rehearsal, rows)
+        compared, found, difference = _compared(engine, inputs, rehearsal, rows, tolerance)
         if found:
             return TwinRecord(refused=f"it would answer differently: {found[0]}")
         counts.append(compared)
@@ -118,7 +123,11 @@ def _only(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[dict[str
 
 
 def _compared(
-    engine: TwinEngine, compiled: CompiledContract, rehearsal: Rehearsal, rows: Sequence[dict[str, Any]]
+    engine: TwinEngine,
+    compiled: CompiledContract,
+    rehearsal: Rehearsal,
+    rows: Sequence[dict[str, Any]],
+    tolerance: Tolerance,
 ) -> tuple[int, list[str], float]:
     """How many rows the model answered, where the twin differs, and by how much at most."""
     allowed = [rows[place] for place in answering.allowed(compiled, rows)]
@@ -132,5 +141,5 @@ def _compared(
     if not native.rows:
         return 0, [], 0.0
     columns = compiled.validate(native.rows, single=False).columns()
-    found, worst = guard.mismatches(engine, columns, native.outputs, Tolerance())
+    found, worst = guard.mismatches(engine, columns, native.outputs, tolerance)
     return len(native.rows), found, worst

@@ -108,6 +108,7 @@ def _manifest(draft: Draft, metrics: tuple[Metric, ...]) -> Manifest:
         environment=environment(tuple(draft.flavor.packages)),
         options=dict(draft.options),
         engines=draft.twinned.engines,
+        tolerance=draft.flavor.tolerance(draft.model),
         twin=draft.twinned.record,
         training=_training(draft),
         metrics=metrics,
