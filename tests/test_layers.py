@@ -24,7 +24,7 @@ ROWS = (
     ("api", "client", "aclient"),
     ("web",),
     ("protocols", "scoring", "calling"),
-    ("serving",),
+    ("serving", "monitoring"),
     ("registry", "saving"),
     ("artifact", "prediction_log", "keys"),
     ("engines",),

@@ -1,0 +1,123 @@
+"""What a version's rows are compared with: `reference.json` of its artifact, parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReference:
+    """
+    One field in the training table, or one side of the answers on the test set.
+
+    Numbers (dates as seconds since 1970, a text's length in characters, a vector's norm) have `edges`: bin i is from
+    `edges[i]` up to, and only for the last including, `edges[i + 1]`. Others have `levels`. `counts` is by bin or
+    level, `other` what was of no level. `n` counts the missing ones too.
+    """
+
+    name: str
+    type: str
+    role: str
+    n: int
+    missing: int = 0
+    edges: tuple[float, ...] = ()
+    levels: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    other: int = 0
+    mean: float | None = None
+    variance: float | None = None
+    measure: str = "value"  #: what is counted: "value", "characters", "norm"
+    importance: float | None = None  #: how much worse the model answers without it, where that was measured
+
+    @property
+    def comparable(self) -> bool:
+        """Whether a distribution is known."""
+        return bool(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """
+    A version's reference. `classes`, `number` and `confidence` are of its answers on rows it was not fitted on; None
+    where there was no test set: then there is no verdict on predictions.
+    """
+
+    fields: Mapping[str, FieldReference] = field(default_factory=dict)
+    classes: FieldReference | None = None
+    number: FieldReference | None = None
+    confidence: FieldReference | None = None
+    calibration: tuple[Mapping[str, float], ...] = ()
+    quality: tuple[Mapping[str, Any], ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    correlations: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, raw: bytes | None) -> Reference:
+        """Parse the bytes of `reference.json`; keys that are not known yet are passed over."""
+        if raw is None:
+            return cls()
+        document = msgspec.json.decode(raw)
+        inputs = {name: _field(name, given) for name, given in (document.get("inputs") or {}).items()}
+        answers = document.get("predictions") or {}
+        pairs = document.get("pairs") or []
+        return cls(
+            fields=inputs,
+            classes=_classes(answers),
+            number=_answer("prediction", answers) if "bins" in answers else None,
+            confidence=_answer("confidence", answers.get("confidence") or answers.get("score") or {}),
+            calibration=tuple(document.get("calibration") or ()),
+            quality=tuple(document.get("quality") or ()),
+            pairs=tuple((one["fields"][0], one["fields"][1]) for one in pairs),
+            correlations=tuple(one["correlation"] for one in pairs),
+        )
+
+
+def _field(name: str, given: Mapping[str, Any]) -> FieldReference:
+    measured = next((one for one in ("norm", "characters") if one in given), None)
+    numbers = given if measured is None else given[measured]
+    bins, levels = numbers.get("bins") or {}, given.get("levels") or {}
+    return FieldReference(
+        name=name,
+        type=given["type"],
+        role=given["role"],
+        n=given["n"],
+        missing=given["missing"],
+        edges=tuple(bins.get("edges") or ()),
+        levels=tuple(levels),
+        counts=tuple(levels.values()) if levels else tuple(bins.get("counts") or ()),
+        other=given.get("other", 0),
+        mean=numbers.get("mean"),
+        variance=numbers.get("variance"),
+        measure=measured or "value",
+        importance=given.get("importance"),
+    )
+
+
+def _classes(answers: Mapping[str, Any]) -> FieldReference | None:
+    found = answers.get("classes")
+    if not found:
+        return None
+    levels = tuple(str(one["class"]) for one in found)
+    return FieldReference(
+        "prediction", "category", "output", answers["n"], levels=levels, counts=tuple(one["n"] for one in found)
+    )
+
+
+def _answer(name: str, given: Mapping[str, Any]) -> FieldReference | None:
+    bins = given.get("bins")
+    if not bins:
+        return None
+    return FieldReference(
+        name,
+        "number",
+        "output",
+        given["finite"],
+        edges=tuple(bins["edges"]),
+        counts=tuple(bins["counts"]),
+        mean=given.get("mean"),
+        variance=given.get("variance"),
+    )
