@@ -30,7 +30,7 @@ from cloche.graph.table import AnyOperator
 from cloche.metrics import BUCKETS, families
 from cloche.metrics.slot import MAX_SERIES, OTHER
 from cloche.protocols.answer_table import ANSWERS, RESERVED, TaskAnswer
-from cloche.saving.twinning import MAX_REFERENCE_ROWS
+from cloche.saving.guarding import MAX_REFERENCE_ROWS
 from cloche.web.limits import LIMITS, NEVER, Limit
 from cloche.web.problems import INTERNAL, STATUS
 

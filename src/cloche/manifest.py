@@ -67,6 +67,20 @@ class TwinRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     worst: float = 0.0
 
 
+class OnnxRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    What became of the model's ONNX form when it was saved; as `TwinRecord`, but for its own `tolerance`.
+
+    ONNX computes in float32: where it answers, that is how far its answers may be from the model's own.
+    """
+
+    refused: str | None = None
+    rows: int = 0
+    boundary_rows: int = 0
+    worst: float = 0.0
+    tolerance: Tolerance = Tolerance("float32", 1e-5, 1e-5)
+
+
 class Environment(msgspec.Struct, frozen=True):
     """What the model was saved with: Python, platform, and the distributions that were imported."""
 
@@ -96,7 +110,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lineage: dict[str, Any] = {}
     description: str | None = None
     twin: TwinRecord | None = None
+    onnx: OnnxRecord | None = None
     schema: str = FORMAT
+
+    def tolerance_of(self, *engines: str | None) -> Tolerance:
+        """How far answers of these *engines* may be from the model's own, and from each other's."""
+        return self.onnx.tolerance if "onnx" in engines and self.onnx is not None else self.tolerance
 
     def to_json(self) -> bytes:
         """The exact bytes that are written, hashed and signed."""

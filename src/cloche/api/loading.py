@@ -12,8 +12,8 @@ def load(reference: str, *, engine: EngineChoice = "auto", store: str | None = N
     """
     Open `NAME` (its live version), `NAME@VERSION` or `NAME@ROUTE` in this process.
 
-    *engine* is `"auto"` (the exact twin where the version has one, else the model's own library), `"twin"` or
-    `"native"`; `Model.engine` says which one answers.
+    *engine* is `"auto"` (the version's first: the exact twin, the ONNX form, else the model's own library), `"twin"`,
+    `"onnx"` or `"native"`; `Model.engine` says which one answers.
 
     Every check of the load order runs: signature, files, archive limits, types, content, environment, golden rows.
 

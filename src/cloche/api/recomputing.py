@@ -119,7 +119,7 @@ def _compared(name: str, version: int, opened: OpenArtifact, table: Any) -> Iter
         logged = before.rows(place, place + 1)
         if logged.probabilities is None or logged.probabilities == [None]:
             logged, again = Outputs(logged.prediction, None, logged.score), Outputs(again.prediction, None, again.score)
-        found = differences(logged, again, opened.manifest.tolerance)
+        found = differences(logged, again, opened.manifest.tolerance_of(engine, opened.engine.name))
         told = tuple(_explained(opened, engine)) if found else ()
         yield Replayed(identity, row, name, version, not found, None, tuple(_without_row(one) for one in found), told)
 

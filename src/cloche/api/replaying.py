@@ -31,7 +31,7 @@ def replay(
         request_id: That of the answer, or the caller's own.
         model: Only in the log of this model.
         row: Only this row of the request, from 0.
-        engine: `"twin"` or `"native"`; `"auto"` is the version's first one.
+        engine: `"twin"`, `"onnx"` or `"native"`; `"auto"` is the version's first one.
         store: A store's URL or path, instead of `CLOCHE_STORE`.
 
     Raises:

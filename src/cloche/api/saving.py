@@ -67,8 +67,9 @@ def save(
         golden: `"synthetic"` rows drawn from the profile, or `"rows"`: real training rows.
         log_inputs: What the prediction log keeps of the inputs: `"keep"` their values, `"summary"` only which bin of
             the reference each lies in, `"none"` nothing. Without it as the predecessor's, else `"keep"`.
-        engine: `"auto"`: the exact twin answers where there is one, else the model's own library. `"twin"`: refuse to
-            save without. `"native"`: no twin.
+        engine: `"auto"`: the exact twin answers where there is one, or for a neural network its ONNX form, else the
+            model's own library. `"twin"`: refuse to save without. `"onnx"`: the ONNX form answers (float32, within 1e-5
+            of the model's own answers); refuse to save without. `"native"`: neither.
         promote: Make the new version live at once.
         new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
             nothing, whatever the new version breaks.

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from cloche.artifact.load import CONTRACT, EngineChoice, OpenArtifact, open_artifact, read_contract
+from cloche.artifact.load import CONTRACT, EngineChoice, OpenArtifact, chosen, open_artifact, read_contract
 from cloche.artifact.signature import check_signature, sign
 
-__all__ = ["CONTRACT", "EngineChoice", "OpenArtifact", "check_signature", "open_artifact", "read_contract", "sign"]
+__all__ = [
+    "CONTRACT",
+    "EngineChoice",
+    "OpenArtifact",
+    "check_signature",
+    "chosen",
+    "open_artifact",
+    "read_contract",
+    "sign",
+]

@@ -4,7 +4,7 @@ Opening an artifact: verify, then parse, then build. No step relies on what a la
 signature → file list and digests → archive limits → manifest version → allow-list of types → content
 checks → environment → golden rows. Every refusal is an `ArtifactError` of its own class.
 
-Where the artifact holds an exact twin, that answers: its graph and arrays are checked, and neither the model's
+Where the artifact holds an exact twin or an ONNX form, that answers: its own files are checked, and neither the model's
 library nor the model file is touched.
 """
 
@@ -24,6 +24,7 @@ from cloche.artifact.signature import check_signature, is_signed_by_trusted
 from cloche.contract.compiled import CompiledContract, compile_contract
 from cloche.contract.model import Contract
 from cloche.engines import Engine, NativeEngine
+from cloche.engines.onnx import open_onnx
 from cloche.engines.twin import TwinEngine
 from cloche.errors import (
     ArtifactError,
@@ -45,8 +46,8 @@ from cloche.trust import TrustPolicy
 
 CONTRACT = "contract.json"
 REFERENCE = "reference.json"
-EngineChoice = Literal["auto", "twin", "native"]
-_ENGINES = ("twin", "native")
+EngineChoice = Literal["auto", "twin", "native", "onnx"]
+_ENGINES = ("twin", "native", "onnx")
 _BESIDES = frozenset({MANIFEST, SIGNATURE})
 _ARCHIVES = (".skops", ".npz", ".keras", ".zip")
 _MAX_MANIFEST = 16 << 20
@@ -90,7 +91,7 @@ def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice =
     """
     Verify and open the artifact in *directory*; nothing of it runs.
 
-    *engine* is "twin" or "native", or "auto": the first that the manifest lists. Golden rows check the one
+    *engine* is "twin", "native" or "onnx", or "auto": the first that the manifest lists. Golden rows check the one
     that answers.
 
     Raises:
@@ -104,8 +105,11 @@ def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice =
     compiled = compile_contract(contract)
     changed: tuple[str, ...] = ()
     answers: Engine
-    if _chosen(manifest, engine) == "twin":
+    name = chosen(manifest, engine)
+    if name == "twin":
         answers = _open_twin(verified, contract)
+    elif name == "onnx":
+        answers = open_onnx(verified.files, contract)
     else:
         flavor = get_flavor(manifest.flavor)
         _check_code(flavor, directory, manifest, trust, verified)
@@ -125,13 +129,19 @@ def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice =
     )
 
 
-def _chosen(manifest: Manifest, engine: EngineChoice) -> str:
-    """The engine that answers; engines of later cloches are passed over."""
+def chosen(manifest: Manifest, engine: EngineChoice) -> str:
+    """
+    The engine that answers; engines of later cloches are passed over.
+
+    Raises:
+        EngineMissingError: the artifact has none of that name; the message says why.
+    """
     known = [one for one in manifest.engines if one in _ENGINES]
     if engine == "auto" and known:
         return known[0]
     if engine not in known:
-        why = None if manifest.twin is None or engine != "twin" else manifest.twin.refused
+        record = {"twin": manifest.twin, "onnx": manifest.onnx}.get(engine)
+        why = None if record is None else record.refused
         told = f": {why}" if why else f"; it has {', '.join(manifest.engines)}"
         raise EngineMissingError(f"{manifest.name}: no engine '{engine}' in this artifact{told}")
     return engine
@@ -238,7 +248,7 @@ def _check_golden(
     if changed and not rows:
         raise EnvironmentMismatchError(f"{'; '.join(changed)}: and there are no golden rows that could decide")
     try:
-        golden.check_rows(compiled, engine, rows, manifest.tolerance)
+        golden.check_rows(compiled, engine, rows, manifest.tolerance_of(engine.name))
     except GoldenRowsError as exc:
         if not changed:
             raise

@@ -59,10 +59,10 @@ _CONTEXT = click.option(
 )
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "twin", "native"]),
+    type=click.Choice(["auto", "twin", "native", "onnx"]),
     default="auto",
     show_default=True,
-    help="What answers: the exact twin where there is one, the twin or no save, the model's own library.",
+    help="What answers: the first there is; the twin, its own library, or its ONNX form or no save.",
 )
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")

@@ -34,8 +34,8 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
 @click.option("--insecure", is_flag=True, default=None, help="Serve another address than loopback without keys.")
 @click.option(
     "--engine",
-    type=click.Choice(("auto", "twin", "native")),
-    help="What answers [default: auto: the exact twin where a version has one, else its own library].",
+    type=click.Choice(("auto", "twin", "native", "onnx")),
+    help="What answers [default: auto: the exact twin or ONNX form where a version has one, else its own library].",
 )
 @click.option("--strict", is_flag=True, default=None, help="Refuse what would be answered with a warning.")
 @click.option(

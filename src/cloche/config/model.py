@@ -73,10 +73,10 @@ class ServerConfig:
     grace_s: float = _setting(30.0, "at shutdown, what is in flight may take this long", minimum=0.0)
     drain_delay_s: float = _setting(0.0, "at shutdown, /ready is 503 for this long before the port closes", minimum=0.0)
     queue_rows: int = _setting(10_000, "rows waiting for the model before callers get 503", minimum=1)
-    engine: Literal["auto", "twin", "native"] = _setting(
+    engine: Literal["auto", "twin", "native", "onnx"] = _setting(
         "auto",
-        "what answers: 'auto': the exact twin where a version has one, else its own library; 'twin', 'native': that "
-        "one, and a version without it is refused",
+        "what answers: 'auto': the exact twin or the ONNX form where a version has one, else its own library; 'twin', "
+        "'onnx', 'native': that one, and a version without it is refused",
     )
     strict: bool = _setting(False, "what is only a warning in the contract refuses the row")
     strict_start: bool = _setting(

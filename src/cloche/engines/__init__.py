@@ -8,7 +8,10 @@ from cloche.engines.native import NativeEngine
 from cloche.engines.parity import differences
 from cloche.records import Columns, Outputs
 
-__all__ = ["Engine", "NativeEngine", "differences"]
+#: Engines that may be opened before a fork, or not; of others the flavor says it.
+FORK_SAFE = {"twin": True, "onnx": False}
+
+__all__ = ["FORK_SAFE", "Engine", "NativeEngine", "differences"]
 
 
 class Engine(Protocol):

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from cloche.contract.model import Contract, Field
-from cloche.engines.parity import differences
-from cloche.engines.twin import TwinEngine
+from cloche.engines import Engine, differences
 from cloche.graph.model import ValidGraph
 from cloche.graph.operator import EVERY, Operator
 from cloche.graph.operators import columns as cols
@@ -154,25 +153,31 @@ def _numbers(field: Field, bends: Sequence[float]) -> Iterator[float | int]:
 # -- the verdict --------------------------------------------------------------------------------
 
 
-def mismatches(twin: TwinEngine, columns: Columns, expected: Outputs, tolerance: Tolerance) -> tuple[list[str], float]:
-    """
-    Where the twin's answers are not *expected*, in words (none: they agree), and the largest |Δ| / (1 + |y|).
+#: Not a bit may differ.
+SAME_BITS = Tolerance(absolute=0.0, relative=0.0)
 
-    Rows are answered all at once and, the first 256 of them, alone: the twin must give the same bits both ways.
+
+def mismatches(
+    engine: Engine, columns: Columns, expected: Outputs, tolerance: Tolerance, *, alone: Tolerance = SAME_BITS
+) -> tuple[list[str], float]:
+    """
+    Where the engine's answers are not *expected*, in words (none: they agree), and the largest |Δ| / (1 + |y|).
+
+    Rows are answered all at once and, the first 256 of them, alone: *alone* is how far these may be apart.
     """
     n = len(expected)
     try:
-        got = twin.predict(columns, n)
+        got = engine.predict(columns, n)
         found = differences(expected, got, tolerance)
-        alone = _alone(twin, columns, min(n, 256))
+        each = _alone(engine, columns, min(n, 256))
     except Exception as exc:  # noqa: BLE001 - whatever a defective graph raises is a difference
-        return [f"the twin raised {type(exc).__name__}: {exc}"], math.inf
-    found += differences(got.rows(0, len(alone)), alone, Tolerance(absolute=0.0, relative=0.0))
+        return [f"the {engine.name} raised {type(exc).__name__}: {exc}"], math.inf
+    found += differences(got.rows(0, len(each)), each, alone)
     return found, _worst(expected, got)
 
 
-def _alone(twin: TwinEngine, columns: Columns, n: int) -> Outputs:
-    answers = [twin.predict({name: [values[row]] for name, values in columns.items()}, 1) for row in range(n)]
+def _alone(engine: Engine, columns: Columns, n: int) -> Outputs:
+    answers = [engine.predict({name: [values[row]] for name, values in columns.items()}, 1) for row in range(n)]
     first = answers[0] if answers else Outputs([])
     return Outputs(
         [one.prediction[0] for one in answers],
@@ -181,10 +186,10 @@ def _alone(twin: TwinEngine, columns: Columns, n: int) -> Outputs:
     )
 
 
-def refuses(twin: TwinEngine, columns: Columns) -> bool:
-    """Whether the twin refuses the one row of *columns*, as the model does."""
+def refuses(engine: Engine, columns: Columns) -> bool:
+    """Whether the engine refuses the one row of *columns*, as the model does."""
     try:
-        twin.predict(columns, 1)
+        engine.predict(columns, 1)
     except ValueError:
         return True
     return False

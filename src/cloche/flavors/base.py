@@ -11,6 +11,7 @@ from cloche.contract.model import Contract, Output
 from cloche.errors import NotLoweredError, UsageError
 from cloche.graph import ValidGraph
 from cloche.manifest import Tolerance
+from cloche.onnx import OnnxModel
 from cloche.records import FrameSpec, ModelFacts, Outputs
 from cloche.trust import DEFAULT, TrustPolicy
 
@@ -20,12 +21,14 @@ class Flavor(ABC):
     One model library: how its fitted models are recognised, frozen, opened and asked.
 
     `packages` are the distributions whose version decides whether a frozen model still means the same. A library
-    that cannot be used after a fork (`fork_safe` is False) is opened by each engine process anew.
+    that cannot be used after a fork (`fork_safe` is False) is opened by each engine process anew. Where `onnx_first`,
+    saving tries the ONNX form without being asked.
     """
 
     name: ClassVar[str]
     packages: ClassVar[tuple[str, ...]]
     fork_safe: ClassVar[bool] = True
+    onnx_first: ClassVar[bool] = False
 
     @abstractmethod
     def framework(self, model: Any) -> str:
@@ -107,6 +110,18 @@ class Flavor(ABC):
             NotLoweredError: a step's arithmetic is not known here; the message names it.
         """
         raise NotLoweredError(f"flavor '{self.name}' has no twin")
+
+    def to_onnx(self, native: Any, frame: FrameSpec, contract: Contract) -> OnnxModel:
+        """
+        *native* as an ONNX model with its interface: what `dump` was given, shown *frame*, answering under *contract*.
+
+        Whether it answers alike is the guard's to say.
+
+        Raises:
+            NotLoweredError: it cannot be converted; the message names what.
+            MissingExtraError: the converter is not installed.
+        """
+        raise NotLoweredError(f"flavor '{self.name}' has no ONNX form")
 
     @abstractmethod
     def predict(self, native: Any, frame: Any, output: Output) -> Outputs:

@@ -50,7 +50,7 @@ ALL = (
     Family(
         "cloche_rows_total",
         "counter",
-        "Rows answered with a prediction, by the engine that answered (`native`, `twin`).",
+        "Rows answered with a prediction, by the engine that answered (`native`, `onnx`, `twin`).",
         (*_VERSION, "engine"),
     ),
     Family(

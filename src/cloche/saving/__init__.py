@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cloche.saving.engines import told
 from cloche.saving.request import Inspection, SaveRequest, Staged
 from cloche.saving.restage import recontract
 from cloche.saving.stage import preview, stage
-from cloche.saving.twinning import told
 
 __all__ = ["Inspection", "SaveRequest", "Staged", "preview", "recontract", "stage", "told"]

@@ -20,7 +20,7 @@ class SaveRequest:
 
     `overrides` are rules by field (`{"age": {"minimum": 0}}`); `classes` labels for the model's classes, in their order
     or by class; `golden` is `"synthetic"` or `"rows"`; `log_inputs` None: as the predecessor's; `engine` is `"auto"`,
-    `"twin"` or `"native"`; `model_options` is what the model needs besides, for its flavor (a tokenizer, say).
+    `"twin"`, `"native"` or `"onnx"`; `model_options` is what the model needs besides (a tokenizer).
     """
 
     inputs: Any = None

@@ -29,7 +29,9 @@ from cloche.flavors import flavor_of
 from cloche.manifest import Tolerance
 from cloche.profile import profile
 from cloche.records import Column, Table
-from cloche.saving import answering, labels, twinning, writing
+from cloche.saving import answering, labels, writing
+from cloche.saving.engines import check_choice, engines
+from cloche.saving.guarding import Trial
 from cloche.saving.material import Material, gather
 from cloche.saving.measuring import Measured, measure
 from cloche.saving.rehearsal import Rehearsal, RehearsalError
@@ -72,7 +74,7 @@ def stage(
     """
     if request.golden not in ("synthetic", "rows"):
         raise UsageError(f"golden: expected 'synthetic' or 'rows', got {request.golden!r}")
-    twinning.check_choice(request.engine)
+    check_choice(request.engine)
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root))
     try:
         with Steps(progress) as step:
@@ -134,14 +136,15 @@ def _stage(
         digests = tables.fingerprint(material.table) if material.given else (None, {})
         seed = digests[0] or "cloche"
         golden = _golden(rehearsal, compiled, request, material, inputs, flavor.tolerance(model), seed=seed)
-        step("comparing the twin with the model")
-        twinned = twinning.twin(request.engine, model, flavor, directory, material, compiled, rehearsal, golden.rows)
+        step("comparing the engines with the model")
+        trial = Trial(compiled, rehearsal, material.table, golden.rows)
+        answering_engines = engines(request.engine, model, flavor, directory, material.frame, trial)
         step("measuring on the test set")
         measured = measure(rehearsal, learnt.contract, _test(request, material))
         notes = (*learnt.notes, *_notes(material, golden, measured))
         step("writing the card and the manifest")
         draft = writing.Draft(
-            name, model, flavor, options, request, material, learnt.contract, digests, created_by, twinned
+            name, model, flavor, options, request, material, learnt.contract, digests, created_by, answering_engines
         )
         manifest = writing.write(directory, draft, golden, measured, inputs, notes)
         step("opening the artifact as a server will")

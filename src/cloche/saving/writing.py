@@ -20,11 +20,11 @@ from cloche.manifest import MANIFEST, Manifest, Metric, Training
 from cloche.records import Table
 from cloche.saving import card, provenance, reference
 from cloche.saving.answering import Answered
+from cloche.saving.engines import Engines
 from cloche.saving.environment import environment
 from cloche.saving.material import Material
 from cloche.saving.measuring import Measured
 from cloche.saving.request import SaveRequest
-from cloche.saving.twinning import Twinned
 
 CONTRACT = "contract.json"
 GOLDEN = "golden.jsonl"
@@ -45,7 +45,7 @@ class Draft:
     contract: Contract
     fingerprint: tuple[str | None, dict[str, str]]
     created_by: str
-    twinned: Twinned
+    engines: Engines
 
 
 def write(
@@ -107,9 +107,10 @@ def _manifest(draft: Draft, metrics: tuple[Metric, ...]) -> Manifest:
         files={},
         environment=environment(tuple(draft.flavor.packages)),
         options=dict(draft.options),
-        engines=draft.twinned.engines,
+        engines=draft.engines.names,
         tolerance=draft.flavor.tolerance(draft.model),
-        twin=draft.twinned.record,
+        twin=draft.engines.twin,
+        onnx=draft.engines.onnx,
         training=_training(draft),
         metrics=metrics,
         description=draft.request.description,

@@ -67,7 +67,7 @@ class Deployment:
 
     @property
     def engine(self) -> str:
-        """Which engine answers: `twin` or `native`."""
+        """Which engine answers: `twin`, `native` or `onnx`."""
         return self.logged.engine
 
     async def infer(self, rows: ValidRows, timeout_s: float) -> Outputs:

@@ -123,7 +123,7 @@ def _answers_alike(opened: OpenArtifact, rows: list[Columns]) -> bool:
     except Exception:  # noqa: BLE001  a model may raise anything
         _log.exception("the golden rows are not answered together")
         return False
-    return not differences(alone, together, opened.manifest.tolerance)
+    return not differences(alone, together, opened.manifest.tolerance_of(opened.engine.name))
 
 
 if __name__ == "__main__":

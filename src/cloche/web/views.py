@@ -77,7 +77,10 @@ def metadata(held: Held, log: LogState = "off") -> dict[str, Any]:
         "contract": _contract(found),
         "classes": found.compiled.contract.output.classes,
         "metrics": msgspec.to_builtins(manifest.metrics),
-        "guaranteed": {"tolerance": msgspec.to_builtins(manifest.tolerance), "engine": found.engine},
+        "guaranteed": {
+            "tolerance": msgspec.to_builtins(manifest.tolerance_of(found.engine)),
+            "engine": found.engine,
+        },
         "log": log,
         "serving": _serving(held),
     }

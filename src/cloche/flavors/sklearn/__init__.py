@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,13 +10,17 @@ from typing import Any, ClassVar
 import sklearn
 
 from cloche.contract.model import Contract, Output
+from cloche.errors import MissingExtraError
 from cloche.flavors.base import Flavor
 from cloche.flavors.sklearn import foreign, lowering, predict, storage
 from cloche.flavors.sklearn.facts import facts_of
 from cloche.flavors.sklearn.recipes import refuse_unfit
 from cloche.graph import ValidGraph
+from cloche.onnx import OnnxModel
 from cloche.records import FrameSpec, ModelFacts, Outputs
 from cloche.trust import DEFAULT, TrustPolicy
+
+_ONNX = "cloche.flavors.sklearn.onnx"
 
 
 class SklearnFlavor(Flavor):
@@ -56,6 +61,17 @@ class SklearnFlavor(Flavor):
     def lower(self, native: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
         """The exact twin of *native*; see `lowering.lower`."""
         return lowering.lower(native, frame, contract)
+
+    def to_onnx(self, native: Any, frame: FrameSpec, contract: Contract) -> OnnxModel:
+        """*native* by skl2onnx; see `onnx.convert`."""
+        try:
+            home = importlib.import_module(_ONNX)
+        except ModuleNotFoundError as exc:
+            if (exc.name or "").startswith("cloche"):
+                raise
+            raise MissingExtraError("the ONNX form of a scikit-learn model", "skl2onnx", "sklearn-onnx") from exc
+        model: OnnxModel = home.convert(native, frame, contract)
+        return model
 
     def predict(self, native: Any, frame: Any, output: Output) -> Outputs:
         """What *native* answers for *frame*."""

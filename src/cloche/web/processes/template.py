@@ -25,7 +25,8 @@ from typing import NoReturn
 import msgspec
 
 from cloche import pipes
-from cloche.artifact import open_artifact
+from cloche.artifact import chosen, open_artifact
+from cloche.engines import FORK_SAFE
 from cloche.errors import ClocheError, EngineError
 from cloche.flavors import get_flavor
 from cloche.integrity import read_plain
@@ -132,12 +133,12 @@ def _attempt(spec: TemplateSpec) -> bytes:
 
 
 def _fork_safe(spec: TemplateSpec) -> bool:
-    """What the flavor says, whose library a twin does without; where neither is named, opening will say why."""
+    """What the flavor says, whose library twin and ONNX do without; where none is there, opening will say why."""
     directory = Path(spec.directory)
     try:
         manifest = Manifest.from_json(read_plain(directory / MANIFEST, limit=_MAX_MANIFEST))
-        without = manifest.engines[:1] == ("twin",) if spec.engine == "auto" else spec.engine == "twin"
-        return without or get_flavor(manifest.flavor).fork_safe
+        engine = chosen(manifest, spec.engine)
+        return FORK_SAFE[engine] if engine in FORK_SAFE else get_flavor(manifest.flavor).fork_safe
     except ClocheError:
         return True
 

@@ -1,0 +1,97 @@
+"""An engine that may answer in the model's place, compared with the model on reference and boundary rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cloche import tables
+from cloche.contract.compiled import CompiledContract
+from cloche.engines import Engine, guard
+from cloche.manifest import Tolerance
+from cloche.records import Table
+from cloche.saving import answering
+from cloche.saving.rehearsal import Rehearsal
+
+#: Training rows that an engine is compared on, besides golden and boundary rows.
+MAX_REFERENCE_ROWS = 2_000
+#: Rows that the model refuses and the engine has to refuse too; each is asked for alone.
+_MAX_REFUSED = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why the engine may not answer (None: it may), the rows it was compared on, and the largest |Δ| / (1 + |y|)."""
+
+    refused: str | None = None
+    rows: int = 0
+    boundary_rows: int = 0
+    worst: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What engines are tried on: the contract, the model in its fresh process, its training table and golden rows."""
+
+    compiled: CompiledContract
+    rehearsal: Rehearsal
+    table: Table
+    golden: Sequence[dict[str, Any]]
+
+    def verdict(
+        self,
+        engine: Engine,
+        tolerance: Tolerance,
+        *,
+        bends: Mapping[str, Sequence[float]],
+        alone: Tolerance = guard.SAME_BITS,
+    ) -> Verdict:
+        """
+        Whether *engine* answers as the model does, within *tolerance*.
+
+        *bends* are numbers by field at which the model jumps; *alone* is how far a row's answer alone and in a batch
+        may be apart.
+        """
+        inputs = answering.inputs_only(self.compiled.contract)
+        names = [field.name for field in inputs.contract.fields]
+        table = self.table
+        training = tables.to_wire(answering.some_rows(table, MAX_REFERENCE_ROWS), inputs.contract) if table.rows else []
+        reference = [*_only(names, self.golden), *training]
+        boundary = guard.boundary_rows(inputs.contract, reference[:200], bends)
+        counts, worst = [], 0.0
+        for rows in (reference, boundary):
+            compared, found, difference = self._compared(engine, inputs, rows, tolerance, alone)
+            if found:
+                return Verdict(f"it would answer differently: {found[0]}")
+            counts.append(compared)
+            worst = max(worst, difference)
+        return Verdict(None, counts[0], counts[1], worst)
+
+    def _compared(
+        self,
+        engine: Engine,
+        compiled: CompiledContract,
+        rows: Sequence[dict[str, Any]],
+        tolerance: Tolerance,
+        alone: Tolerance,
+    ) -> tuple[int, list[str], float]:
+        """How many rows the model answered, where the engine differs, and by how much at most."""
+        allowed = [rows[place] for place in answering.allowed(compiled, rows)]
+        if not allowed:
+            return 0, [], 0.0
+        native = answering.answer(self.rehearsal, compiled, allowed)
+        refused = sorted(set(range(len(allowed))) - set(native.kept))
+        for place in refused[:_MAX_REFUSED] if len(refused) <= _MAX_REFUSED else ():
+            if not guard.refuses(engine, compiled.validate([allowed[place]], single=True).columns()):
+                return 0, [f"the model refuses a row that the {engine.name} answers"], math.inf
+        if not native.rows:
+            return 0, [], 0.0
+        columns = compiled.validate(native.rows, single=False).columns()
+        found, worst = guard.mismatches(engine, columns, native.outputs, tolerance, alone=alone)
+        return len(native.rows), found, worst
+
+
+def _only(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in names if name in row} for row in rows]
