@@ -104,5 +104,5 @@ def test_the_command_line_takes_the_engine(linear, rows, tmp_path):
 
 
 def test_an_unknown_engine_is_refused(linear, rows, store):
-    with pytest.raises(UsageError, match="expected one of auto, twin, native, got 'fast'"):
+    with pytest.raises(UsageError, match="expected one of auto, twin, native, onnx, got 'fast'"):
         cloche.save(linear, "m", inputs=rows[0], engine="fast", store=store)

@@ -56,7 +56,7 @@ def _converted(model: Any, inputs: tuple[Tensor, ...], options: Any) -> Any:
 
 
 def _inputs(frame: FrameSpec, contract: Contract) -> Iterator[tuple[Tensor, ...]]:
-    """The ways to feed the model, the likelier first: most estimators take one matrix, those that pick by name do not."""
+    """The ways to feed the model, the likelier first: most take one matrix, those that pick by name do not."""
     if frame.container not in ("numpy", "pandas", "polars"):
         raise NotLoweredError(f"a model that is shown a {frame.container} has no ONNX form here")
     fields = {column.name: _field(contract, column.name) for column in frame.columns}
