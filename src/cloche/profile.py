@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from cloche.contract.model import Contract, Field
 from cloche.records import Column, Table
 
 MAX_BINS = 20
+#: Every pair of so many numeric inputs is watched: 300 of them.
+MAX_PAIRED = 25
 _NUMERIC = ("number", "integer")
 
 
@@ -31,6 +35,50 @@ def profile(table: Table, contract: Contract) -> dict[str, dict[str, Any]]:
         for field in contract.fields
         if field.name in table.columns and not field.private
     }
+
+
+def pairs(table: Table, contract: Contract, profiled: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """
+    The correlation of normal scores of every pair of the first `MAX_PAIRED` numeric inputs of *profiled*.
+
+    Of scores, not of values: one wild value cannot make a correlation, and monitoring sees bins only.
+    """
+    names = [
+        field.name
+        for field in contract.inputs
+        if "bins" in profiled.get(field.name, {}) and field.type in _NUMERIC and len(_bins(profiled, field.name)) > 1
+    ][:MAX_PAIRED]
+    if len(names) < 2 or table.rows < 2:
+        return []
+    scored = np.array([_scored(table.columns[name], profiled[name]["bins"]) for name in names])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.nan_to_num(np.corrcoef(scored))
+    return [
+        {"fields": [names[one], names[other]], "correlation": float(found[one, other])}
+        for one in range(len(names))
+        for other in range(one + 1, len(names))
+    ]
+
+
+def normal_scores(counts: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """For each bin the normal quantile of the middle of its share of all (van der Waerden 1952)."""
+    held = np.asarray(counts, dtype=np.float64)
+    middle = (np.cumsum(held) - held / 2) / max(held.sum(), 1.0)
+    normal = NormalDist()
+    return np.array([normal.inv_cdf(min(max(one, 1e-6), 1 - 1e-6)) for one in middle])
+
+
+def _bins(profiled: Mapping[str, Mapping[str, Any]], name: str) -> list[int]:
+    counts: list[int] = profiled[name]["bins"]["counts"]
+    return counts
+
+
+def _scored(column: Column, bins: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+    """The score of each value's bin; 0 where it is missing."""
+    edges = np.array(bins["edges"])
+    values = np.where(column.missing, np.nan, column.values.astype(np.float64))
+    places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(edges.size - 2, 0))
+    return np.where(np.isfinite(values), normal_scores(bins["counts"])[places], 0.0)
 
 
 def _field(field: Field, column: Column) -> dict[str, Any]:

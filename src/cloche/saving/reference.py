@@ -30,6 +30,7 @@ def to_json(
     predictions: Mapping[str, Any] | None = None,
     calibration: list[dict[str, float]] | None = None,
     quality: list[Metric] | None = None,
+    pairs: list[dict[str, Any]] | None = None,
 ) -> bytes:
     """The bytes of `reference.json`."""
     document = {
@@ -38,6 +39,7 @@ def to_json(
         "predictions": predictions,
         "calibration": calibration,
         "quality": quality,
+        "pairs": pairs,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cloche import integrity
+from cloche import integrity, profile
 from cloche._version import __version__
 from cloche.artifact import golden as golden_rows
 from cloche.contract.describe import describe
@@ -61,7 +61,13 @@ def write(
     golden_rows.write(directory / GOLDEN, golden.rows, golden.outputs)
     quality = list(measured.metrics) or None
     (directory / reference.FILE).write_bytes(
-        reference.to_json(inputs, measured.predictions, measured.calibration, quality)
+        reference.to_json(
+            inputs,
+            measured.predictions,
+            measured.calibration,
+            quality,
+            profile.pairs(draft.material.table, draft.contract, inputs) or None,
+        )
     )
     manifest = _manifest(draft, (*measured.metrics, *_own(draft.request.metrics)))
     text = card.card(manifest, draft.contract, describe(draft.contract), notes)
