@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cloche.api.workplace import Workplace
 from cloche.errors import NotFoundError, UsageError
+from cloche.monitoring.rollups import counting
 from cloche.prediction_log import erasing, upkeep
 from cloche.prediction_log.erasing import ErasedRows, Wanted
 from cloche.prediction_log.erasures import IDS
@@ -39,12 +40,14 @@ def compact(here: Workplace, name: str | None = None) -> list[Compacted]:
 
 def fold(here: Workplace) -> list[Folded]:
     """Fold what has landed, whoever holds the lease."""
-    return Folder(here.store, holder()).all()
+    return Folder(here.store, holder(), derive=counting(here.registry)).all()
 
 
 def monitor(here: Workplace, stopping: Callable[[], bool]) -> None:
     """Fold until *stopping*, then once more."""
-    loop = Monitor(here.store, holder(), retention_days=here.settings.log.retention_days)
+    loop = Monitor(
+        here.store, holder(), derive=counting(here.registry), retention_days=here.settings.log.retention_days
+    )
     loop.run(stopping)
     loop.finish(5.0)
 

@@ -29,6 +29,8 @@ from cloche.prediction_log.waiting import Landed, Waiting
 from cloche.store import Store
 
 _log = logging.getLogger("cloche.log")
+#: Rows by the path of their table.
+Parts = dict[str, list[Any]]
 #: Of landed segments, in one fold: what has to fit into memory at once is a few times that.
 MAX_BYTES: Final = 32_000_000
 MAX_SEGMENTS: Final = 2_000
@@ -53,7 +55,8 @@ class Folder:
     """
     Folds what has landed in *store*, on behalf of *by*.
 
-    *reached* is told every step by its name: tests end the process there.
+    *derive* makes of the rows of a fold those of further tables, which are committed with it: the same rows of the same
+    segments, whenever it is asked. *reached* is told every step by its name: tests end the process there.
     """
 
     def __init__(
@@ -61,11 +64,13 @@ class Folder:
         store: Store,
         by: str,
         *,
+        derive: Callable[[Parts], Parts] = lambda _parts: {},
         max_bytes: int = MAX_BYTES,
         reached: Callable[[str], None] = lambda _step: None,
     ) -> None:
         self._store = store
         self._by = by
+        self._derive = derive
         self._max_bytes = max_bytes
         self._reached = reached
 
@@ -137,10 +142,10 @@ class Folder:
         self._clear(last)
         return rows, sum(len(one.data) for one in landed)
 
-    def _commit(self, number: int, parts: dict[str, list[Any]]) -> int:
+    def _commit(self, number: int, parts: Parts) -> int:
         """Bring every table to fold *number*; how many rows that are."""
         kept = Erased.read(self._store).dropped(parts)  # after the list: an erasure that is older than it is seen
-        for path, found in kept.items():
+        for path, found in [*kept.items(), *self._derive(kept).items()]:
             self._commit_table(path, found, number)
             self._reached(f"committed {path}")
         self._reached("folded")

@@ -16,6 +16,7 @@ ERASURES = f"{LOG}/_erasures"
 #: Requests that reached no model.
 UNKNOWN = f"{LOG}/_requests"
 _SEGMENT = re.compile(rf"{LANDING}/([0-9A-Z]{{26}})/(\d{{12}})\.seg")
+_ANSWERS = re.compile(rf"{LOG}/([^/]+)/contract=(\d+)")
 _FOLD = re.compile(rf"{FOLDS}/(\d{{12}})\.json")
 _NUMBERED = re.compile(r"(\d{12})\.(open|seg)")
 _PLAIN = "._-"  # beside letters and digits; Delta takes no blank, comma, semicolon, brace, parenthesis, tab or '='
@@ -35,6 +36,17 @@ def landed_in(path: str) -> tuple[str, int] | None:
 def answers(model: str, contract: int) -> str:
     """The Delta table of a model's requests under a contract."""
     return f"{LOG}/{model}/contract={contract}"
+
+
+def answers_in(path: str) -> tuple[str, int] | None:
+    """The model and the contract of a table of answers, from its path."""
+    found = _ANSWERS.fullmatch(path)
+    return (found[1], int(found[2])) if found else None
+
+
+def rollups(model: str) -> str:
+    """The Delta table in which a model's answers are counted by version, route and minute."""
+    return f"{LOG}/{model}/rollups"
 
 
 def labels(model: str) -> str:

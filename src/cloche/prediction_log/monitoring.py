@@ -17,7 +17,7 @@ from typing import Final
 
 from cloche.errors import ClocheError
 from cloche.prediction_log import fold_lists, upkeep, waiting
-from cloche.prediction_log.folding import Folded, Folder
+from cloche.prediction_log.folding import Folded, Folder, Parts
 from cloche.prediction_log.lease import TTL_S, Lease
 from cloche.store import Store
 
@@ -36,19 +36,27 @@ def holder() -> str:
 
 
 class Monitor:
-    """One monitor of *store*; *by* names it in the lease and in fold lists."""
+    """
+    One monitor of *store*; *by* names it in the lease and in fold lists.
+
+    *derive* makes further tables of a fold's rows, see `Folder`. *observe* is called after every look by who holds the
+    lease: what it raises is told, and hinders no fold.
+    """
 
     def __init__(
         self,
         store: Store,
         by: str,
         *,
+        derive: Callable[[Parts], Parts] = lambda _parts: {},
+        observe: Callable[[], None] = lambda: None,
         retention_days: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
-        self._folder = Folder(store, by)
+        self._folder = Folder(store, by, derive=derive)
+        self._observe = observe
         self._lease = Lease(store, by)
         self._retention_days = retention_days
         self._clock = clock
@@ -111,6 +119,7 @@ class Monitor:
             return TTL_S / 3
         self._fold(stopping)
         self._keep_up()
+        self._observe()
         return FOLD_EVERY_S
 
     def _fold(self, stopping: Callable[[], bool]) -> None:

@@ -38,17 +38,18 @@ class Compacted:
     removed: int
 
 
-def tables(store: Store, model: str | None = None) -> list[str]:
-    """The paths of the log's tables, or of one model's."""
+def tables(store: Store, model: str | None = None, *, counted: bool = False) -> list[str]:
+    """The paths of the log's tables, or of one model's; with *counted* those of roll-ups too, which hold no rows."""
     names = [model] if model is not None else store.folders(layout.LOG)
     found = [f"{layout.LOG}/{name}/{one}" for name in names if name[0] != "_" for one in store.folders(_folder(name))]
     wanted = [path for path in found if path.endswith("/labels") or "/contract=" in path]
+    wanted += [path for path in found if counted and path.endswith("/rollups")]
     return [*wanted, *([layout.UNKNOWN] if model is None else [])]
 
 
-def opened(store: Store, model: str | None = None) -> Iterator[Any]:
+def opened(store: Store, model: str | None = None, *, counted: bool = False) -> Iterator[Any]:
     """Those tables, opened one after the other."""
-    for path in tables(store, model):
+    for path in tables(store, model, counted=counted):
         table = home("delta").LogTable.open(store, path)
         if table is not None:
             yield table
@@ -61,7 +62,7 @@ def compact(store: Store, model: str | None = None, *, seen: Seen | None = None)
     *seen* says of which tables nothing was to be done, at which version and how often: for whoever comes every hour.
     """
     done = []
-    for table in opened(store, model):
+    for table in opened(store, model, counted=True):
         version, idle = (seen or {}).get(table.path, (-1, 0))
         if version == table.version and idle >= _IDLE:
             continue

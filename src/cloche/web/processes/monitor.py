@@ -17,8 +17,10 @@ from pathlib import Path
 
 from cloche.errors import MissingExtraError
 from cloche.logs import configure
+from cloche.monitoring.rollups import counting
 from cloche.prediction_log import homes
 from cloche.prediction_log.monitoring import Monitor, holder
+from cloche.registry import Registry
 from cloche.store import Store
 from cloche.web.processes import lifeline, runtime
 from cloche.web.processes.children import GIVES_UP
@@ -51,7 +53,8 @@ def main(arguments: Sequence[str]) -> int:
         _log.warning("the prediction log is not folded here, its segments wait in the store: %s", exc)
         return GIVES_UP
     store = Store.open(server.store, Path(server.cwd))
-    monitor = Monitor(store, holder(), retention_days=server.log.retention_days)
+    derive = counting(Registry(store))
+    monitor = Monitor(store, holder(), derive=derive, retention_days=server.log.retention_days)
     monitor.run(lambda: bool(asked))
     monitor.finish(LAST_FOLDS_S)
     return 0
