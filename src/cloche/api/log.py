@@ -9,6 +9,7 @@ from pathlib import Path
 from cloche.api.workplace import Workplace
 from cloche.errors import NotFoundError, UsageError
 from cloche.monitoring.rollups import counting
+from cloche.monitoring.watching import watcher
 from cloche.prediction_log import erasing, upkeep
 from cloche.prediction_log.erasing import ErasedRows, Wanted
 from cloche.prediction_log.erasures import IDS
@@ -16,7 +17,7 @@ from cloche.prediction_log.exporting import Exported
 from cloche.prediction_log.exporting import export as export_to
 from cloche.prediction_log.folding import Folded, Folder
 from cloche.prediction_log.layout import LOG
-from cloche.prediction_log.monitoring import Monitor, holder
+from cloche.prediction_log.monitoring import holder
 from cloche.prediction_log.privacy import read_hash_key
 from cloche.prediction_log.reading import LogReader
 from cloche.prediction_log.spool import Spool
@@ -45,9 +46,7 @@ def fold(here: Workplace) -> list[Folded]:
 
 def monitor(here: Workplace, stopping: Callable[[], bool]) -> None:
     """Fold until *stopping*, then once more."""
-    loop = Monitor(
-        here.store, holder(), derive=counting(here.registry), retention_days=here.settings.log.retention_days
-    )
+    loop = watcher(here.registry, retention_days=here.settings.log.retention_days)
     loop.run(stopping)
     loop.finish(5.0)
 

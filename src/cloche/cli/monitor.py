@@ -29,7 +29,7 @@ def monitor(once: bool, log_format: Literal["auto", "json", "text"] | None, stor
     Ends with 0 on SIGTERM or Ctrl-C.
     """
     here = workplace(store)
-    homes.check()  # what is missing is said at once
+    homes.check(*(() if once else ("scipy",)))  # what is missing is said at once
     configure(log_format or here.settings.server.log_format)
     if once:
         done = api.fold(here)

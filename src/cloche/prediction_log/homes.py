@@ -30,13 +30,13 @@ def home(name: Literal["arrow", "delta"]) -> Any:
         raise MissingExtraError(_WHAT, exc.name or name, "monitor") from exc
 
 
-def check() -> None:
+def check(*more: str) -> None:
     """
-    Say what is missing, without importing what is there.
+    Say what is missing of the libraries, and of *more*, without importing what is there.
 
     Raises:
         MissingExtraError: the extra `monitor` is not installed.
     """
-    for library in _LIBRARIES:
+    for library in (*_LIBRARIES, *more):
         if importlib.util.find_spec(library) is None:
-            raise MissingExtraError(_WHAT, library, "monitor")
+            raise MissingExtraError(_WHAT if library in _LIBRARIES else "the monitor", library, "monitor")

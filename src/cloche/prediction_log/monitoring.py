@@ -26,6 +26,9 @@ _log = logging.getLogger("cloche.log")
 FOLD_EVERY_S: Final = 5.0
 COMPACT_EVERY_S: Final = 3600.0
 RETAIN_EVERY_S: Final = 86_400.0
+#: While nothing lands it is looked at more rarely (silence is news too), and not at all after an hour of it.
+OBSERVE_IDLE_EVERY_S: Final = 60.0
+IDLE_AFTER_S: Final = 3600.0
 _AWAY_S = 10.0
 _NAP_S = 0.2
 
@@ -39,8 +42,8 @@ class Monitor:
     """
     One monitor of *store*; *by* names it in the lease and in fold lists.
 
-    *derive* makes further tables of a fold's rows, see `Folder`. *observe* is called after every look by who holds the
-    lease: what it raises is told, and hinders no fold.
+    *derive* makes further tables of a fold's rows, see `Folder`. *observe* is called by who holds the lease, after its
+    folds, and for an hour after the last one.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Monitor:
         self._seen: upkeep.Seen = {}
         self._compact_at = clock() + COMPACT_EVERY_S
         self._retain_at = clock()
+        self._observe_at = self._idle_at = clock()
         self._away = False
 
     def run(self, stopping: Callable[[], bool]) -> None:
@@ -112,13 +116,15 @@ class Monitor:
         return pause_s
 
     def _step(self, stopping: Callable[[], bool]) -> float:
-        due = self._clock() >= min(self._compact_at, self._retain_at)
+        now = self._clock()
+        due = now >= min(self._compact_at, self._retain_at) or self._observe_at <= now < self._idle_at
         if not due and not self.waits():
             return FOLD_EVERY_S
         if not self._lease.hold():
             return TTL_S / 3
         self._fold(stopping)
         self._keep_up()
+        self._observe_at = self._clock() + OBSERVE_IDLE_EVERY_S
         self._observe()
         return FOLD_EVERY_S
 
@@ -127,6 +133,7 @@ class Monitor:
             done = self._folder.step()
             if done is None:
                 return
+            self._idle_at = self._clock() + IDLE_AFTER_S
             _tell(done)
 
     def _keep_up(self) -> None:

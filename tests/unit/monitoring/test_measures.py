@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from cloche.monitoring.drift import measures
+from cloche.monitoring.drift.deciding import adjust
 
 RNG = np.random.default_rng(7)
 DECILES = stats.norm.ppf(np.linspace(0, 1, 11))
@@ -103,3 +104,9 @@ def test_psi_without_drift_is_its_mean() -> None:
     ref, n = np.full(10, 1000), 500
     found = measures.psi(ref, RNG.multinomial(n, np.full(10, 0.1), size=20_000))
     assert found.mean() == pytest.approx(float(measures.psi_without_drift(10, n, 10**9)), rel=0.03)
+
+
+def test_p_is_adjusted_as_scipy_does() -> None:
+    p = RNG.random((12, 5)) ** 3
+    p[3] = p[4]  # a tie
+    assert adjust(p) == pytest.approx(stats.false_discovery_control(p, axis=0))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from cloche.monitoring.drift import cells, measures
 
@@ -121,10 +121,18 @@ def decide(effect: Values, p: Values, rows: Values, settings: DriftSettings, lea
 
 
 def adjust(p: Values) -> Values:
-    """p of (fields, windows), adjusted over the fields of each window."""
+    """
+    p of (fields, windows), adjusted over the fields of each window (`scipy.stats` says the same, and takes half a
+    second to import).
+    """
     if p.shape[0] == 0:
         return p
-    found: Values = stats.false_discovery_control(np.clip(p, 0.0, 1.0), axis=0)
+    count = p.shape[0]
+    order = np.argsort(-p, axis=0, kind="stable")  # the largest first
+    ranks = np.arange(count, 0, -1)[:, None]
+    falling = np.minimum.accumulate(np.take_along_axis(p, order, axis=0) * count / ranks, axis=0)
+    found: Values = np.empty_like(p, dtype=np.float64)
+    np.put_along_axis(found, order, np.minimum(falling, 1.0), axis=0)
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloche.monitoring.drift.deciding import DriftSettings
-from cloche.monitoring.tallies import Tally
+from cloche.monitoring.tallies import Tally, summed
 
 _DAY_S: Final = 86_400.0
 
@@ -38,9 +38,9 @@ def windows(slots: Iterable[Slot], settings: DriftSettings) -> list[Slot]:
     for slot in slots:
         held.append(slot)
         if full(held, settings):
-            found.append(_joined(held))
+            found.append(together(held))
             held = []
-    return [*found, _joined(held)] if held else found
+    return [*found, together(held)] if held else found
 
 
 def full(slots: Sequence[Slot], settings: DriftSettings) -> bool:
@@ -51,8 +51,6 @@ def full(slots: Sequence[Slot], settings: DriftSettings) -> bool:
     return enough or (rows >= settings.min_rows and lasted_s >= _DAY_S)
 
 
-def _joined(slots: Sequence[Slot]) -> Slot:
-    whole = slots[0].tally
-    for one in slots[1:]:
-        whole = whole.plus(one.tally)
-    return Slot(slots[0].start, slots[-1].end - slots[0].start, whole)
+def together(slots: Sequence[Slot]) -> Slot:
+    """Several slots, in the order of time, as one."""
+    return Slot(slots[0].start, slots[-1].end - slots[0].start, summed(one.tally for one in slots))

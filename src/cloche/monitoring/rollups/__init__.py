@@ -14,6 +14,7 @@ from typing import Any
 from cloche.errors import StoreError
 from cloche.monitoring.references import References
 from cloche.monitoring.rollups.counting import RollUp, count
+from cloche.monitoring.rollups.recent import Recent
 from cloche.monitoring.rollups.table import history, rolled_up
 from cloche.registry import Registry
 
@@ -22,16 +23,21 @@ _log = logging.getLogger("cloche.monitor")
 __all__ = ["RollUp", "count", "counting", "history", "rolled_up"]
 
 
-def counting(registry: Registry) -> Callable[[dict[str, list[Any]]], dict[str, list[Any]]]:
+def counting(
+    registry: Registry, recent: Recent | None = None
+) -> Callable[[dict[str, list[Any]]], dict[str, list[Any]]]:
     """
     What makes the roll-ups of a fold's rows, with the references that *registry* knows: see `Folder`.
 
-    Rows that cannot be counted are told and folded all the same: they are not lost, and can be counted again.
+    *recent* is shown the rows too. Rows that cannot be counted are told and folded all the same: they are not lost, and
+    can be counted again.
     """
     references = References(registry)
 
     def derive(parts: dict[str, list[Any]]) -> dict[str, list[Any]]:
         try:
+            if recent is not None:
+                recent.take(parts)
             return rolled_up(parts, references.of)
         except StoreError:
             raise  # the fold waits for the store, and counts then

@@ -27,7 +27,7 @@ from cloche.prediction_log.arrow_home.plain import (
     texts_of,
     whole_of,
 )
-from cloche.prediction_log.arrow_home.rollups import ROLLUPS, days, mask, rollups_table
+from cloche.prediction_log.arrow_home.rollups import ROLLUPS, days, last, mask, rollups_table
 from cloche.prediction_log.arrow_home.shaping import (
     common_types,
     in_order,
@@ -58,6 +58,7 @@ __all__ = [
     "in_order",
     "joined",
     "largest_of",
+    "last",
     "lengths_of",
     "logical",
     "mask",

@@ -42,3 +42,8 @@ def days(first: str, last: str) -> Any:
 def mask(wanted: np.ndarray[Any, np.dtype[np.bool_]]) -> Any:
     """A numpy mask as Arrow's."""
     return pa.array(wanted)
+
+
+def last(rows: Any, columns: Sequence[str], n: int) -> Any:
+    """The last *n* of *rows*, of *columns*."""
+    return rows.select(list(columns)).slice(max(0, rows.num_rows - n))

@@ -17,9 +17,8 @@ from pathlib import Path
 
 from cloche.errors import MissingExtraError
 from cloche.logs import configure
-from cloche.monitoring.rollups import counting
+from cloche.monitoring.watching import watcher
 from cloche.prediction_log import homes
-from cloche.prediction_log.monitoring import Monitor, holder
 from cloche.registry import Registry
 from cloche.store import Store
 from cloche.web.processes import lifeline, runtime
@@ -48,13 +47,12 @@ def main(arguments: Sequence[str]) -> int:
     server = runtime.server_of(RunFolder(given.run))
     configure(server.config.log_format)
     try:
-        homes.check()  # imported with the first fold: a server that answers nobody needs no memory for it
+        homes.check("scipy")
     except MissingExtraError as exc:
         _log.warning("the prediction log is not folded here, its segments wait in the store: %s", exc)
         return GIVES_UP
     store = Store.open(server.store, Path(server.cwd))
-    derive = counting(Registry(store))
-    monitor = Monitor(store, holder(), derive=derive, retention_days=server.log.retention_days)
+    monitor = watcher(Registry(store), retention_days=server.log.retention_days)
     monitor.run(lambda: bool(asked))
     monitor.finish(LAST_FOLDS_S)
     return 0

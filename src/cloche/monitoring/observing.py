@@ -1,0 +1,273 @@
+"""
+What the monitor does beside folding: looks at every model that was asked something, and publishes what it sees.
+
+A look costs what is new. The shortest range is made anew with every look that found new rows, longer ones less often;
+windows for verdicts are closed once and kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from cloche.errors import ClocheError
+from cloche.monitoring import lamps, service
+from cloche.monitoring.documents import (
+    RANGES,
+    AlertRow,
+    FieldDrift,
+    Lamps,
+    Mark,
+    ModelDocument,
+    QualityMetric,
+    Segment,
+    VersionRow,
+)
+from cloche.monitoring.drift import DriftSettings, verdicts
+from cloche.monitoring.drift.keeping import Keeper
+from cloche.monitoring.drift.windows import Slot
+from cloche.monitoring.reference import Reference
+from cloche.monitoring.references import References
+from cloche.monitoring.rollups import RollUp, history
+from cloche.monitoring.rollups.recent import Recent
+from cloche.monitoring.shelf import Shelf
+from cloche.monitoring.tallies import Tally, summed
+from cloche.registry import Registry, RouteEvent
+
+_log = logging.getLogger("cloche.monitor")
+#: How far back windows are looked for when a monitor starts.
+_BACK_S: Final = 8 * 86_400
+#: A minute is whole when so many seconds have passed since its end: segments land within some seconds.
+_SETTLED_S: Final = 20.0
+_SERVICE_S: Final = 900
+#: How often a range is made anew, in seconds, while there are new rows.
+_EVERY: Final = {"1h": 5.0, "6h": 60.0, "24h": 120.0, "7d": 600.0, "30d": 1_800.0, "90d": 3_600.0}
+#: And at least so often, new rows or not.
+_AT_LEAST_S: Final = 600.0
+
+
+@dataclass(slots=True)
+class Watched:
+    """What is remembered of one model between looks."""
+
+    model: str
+    keepers: dict[int, Keeper] = field(default_factory=dict)
+    verdicts: dict[int, list[FieldDrift]] = field(default_factory=dict)
+    made: dict[str, float] = field(default_factory=dict)
+    rows: int = -1
+    looked: float = 0.0
+    lamps: Lamps = field(default_factory=Lamps)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look found, for those who add to it: quality, alerts."""
+
+    model: str
+    task: str
+    live: int | None
+    now: float
+    reference: Reference
+    recent: Tally
+    drift: Sequence[FieldDrift]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good the answers were, as far as labels or estimates tell."""
+
+    metrics: list[QualityMetric] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    calibration: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who is told, and where it is written what to do."""
+
+    owner: str | None = None
+    contact: str | None = None
+    runbook: str | None = None
+
+
+#: Quality of a model in a range; alerts of a model, decided once a look.
+QualityOf = Callable[[Seen, str], Quality]
+AlertsOf = Callable[[Seen, Quality, Lamps], list[AlertRow]]
+UptimeOf = Callable[[str, float, int, int], list[float | None]]
+
+
+class Observer:
+    """One monitor's view of all models of a registry; `look` is called by who holds the lease."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        settings: DriftSettings | None = None,
+        recent: Recent | None = None,
+        quality_of: QualityOf = lambda _seen, _range: Quality(),
+        alerts_of: AlertsOf = lambda _seen, _quality, _lamps: [],
+        uptime_of: UptimeOf = lambda _model, _start, _step, _count: [],
+        owner_of: Callable[[str], Owner] = lambda _model: Owner(),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._registry = registry
+        self._settings = settings or DriftSettings()
+        self._references = References(registry)
+        self._shelf = Shelf(registry.store)
+        self._recent = recent or Recent()
+        self._quality_of = quality_of
+        self._alerts_of = alerts_of
+        self._uptime_of = uptime_of
+        self._owner_of = owner_of
+        self._clock = clock
+        self._watched: dict[str, Watched] = {}
+
+    def look(self) -> None:
+        """Look at every model once; one that fails hinders no other."""
+        for model in self._registry.models():
+            watched = self._watched.setdefault(model, Watched(model))
+            try:
+                self._look_at(watched)
+            except ClocheError as exc:
+                _log.warning("%s cannot be looked at now: %s", model, exc)
+            except Exception as exc:  # noqa: BLE001  the others are looked at
+                _log.error("%s: the monitor failed: %s", model, exc, exc_info=exc)
+
+    def _look_at(self, watched: Watched) -> None:
+        now = self._clock()
+        routes = self._registry.history(watched.model)
+        live = _live(routes)
+        found = list(history(self._registry.store, watched.model, now - _SERVICE_S, now + 60))
+        rows = sum(one.tally.requests for one in found)
+        if rows == watched.rows and now - watched.looked < _AT_LEAST_S:
+            return
+        watched.rows, watched.looked = rows, now
+        reference = self._references.of(watched.model, live) if live is not None else Reference()
+        recent = summed(one.tally for one in found)
+        drift = self._judged(watched, live, reference, now)
+        seen = Seen(watched.model, self._task(watched.model, live), live, now, reference, recent, drift)
+        quality = self._quality_of(seen, "24h")
+        watched.lamps = lamps.lit(watched.lamps, seen.recent, drift, quality.metrics, now)
+        alerts = self._alerts_of(seen, quality, watched.lamps)
+        for range_ in RANGES:
+            if now - watched.made.get(range_, 0.0) >= _EVERY[range_]:
+                watched.made[range_] = now
+                self._shelf.put(self._document(seen, range_, watched.lamps, alerts, routes))
+
+    # -- drift ----------------------------------------------------------------------------------
+
+    def _judged(self, watched: Watched, live: int | None, reference: Reference, now: float) -> list[FieldDrift]:
+        """The verdicts on the live version, made anew where a window closed."""
+        if live is None:
+            return []
+        keeper = watched.keepers.get(live)
+        if keeper is None:
+            watched.keepers = {live: Keeper(self._settings)}  # another version, another reference: windows begin anew
+            keeper = watched.keepers[live]
+        start = keeper.until or now - _BACK_S
+        those = history(self._registry.store, watched.model, start, now, version=live)
+        slots = _by_minute([one for one in those if one.start + one.seconds <= now - _SETTLED_S])
+        if keeper.take(slots) or live not in watched.verdicts:
+            watched.verdicts = {live: verdicts(reference, list(keeper.closed), self._settings)}
+        return watched.verdicts[live]
+
+    # -- documents ------------------------------------------------------------------------------
+
+    def _document(
+        self, seen: Seen, range_: str, lit: Lamps, alerts: list[AlertRow], routes: Sequence[RouteEvent]
+    ) -> ModelDocument:
+        seconds, step_s = RANGES[range_]
+        count = seconds // step_s
+        end = (seen.now // step_s + 1) * step_s
+        start = end - count * step_s
+        found = list(history(self._registry.store, seen.model, start, end))
+        steps = service.Steps.of(found, start, step_s, count)
+        quality = self._quality_of(seen, range_)
+        owner = self._owner_of(seen.model)
+        return ModelDocument(
+            model=seen.model,
+            range=range_,
+            made=seen.now,
+            start=start,
+            end=end,
+            step_s=step_s,
+            task=seen.task,
+            live=seen.live,
+            folded_until=max((float(one.start + one.seconds) for one in found), default=None),
+            lamps=lit,
+            traffic=service.traffic(steps),
+            latency=service.latency(steps),
+            uptime=self._uptime_of(seen.model, start, step_s, count),
+            answers=service.answers(steps, seen.reference),
+            drift=list(seen.drift),
+            quality=quality.metrics,
+            segments=quality.segments,
+            calibration=quality.calibration,
+            alerts=alerts,
+            versions=self._versions(seen.model, found),
+            marks=_marks(routes, start),
+            problems=service.problems(steps),
+            recent=self._recent.of(seen.model),
+            owner=owner.owner,
+            contact=owner.contact,
+            runbook=owner.runbook,
+        )
+
+    def _versions(self, model: str, found: Sequence[RollUp]) -> list[VersionRow]:
+        counted = {
+            version: summed(o.tally for o in found if o.version == version) for version in {o.version for o in found}
+        }
+        state = self._registry.routes(model)
+        rows = []
+        for record in self._registry.versions(model):
+            on = [name for name, those in _routes(state) if record.version in those]
+            tally = counted.get(record.version, Tally())
+            rows.append(
+                VersionRow(
+                    version=record.version,
+                    contract=record.contract,
+                    created=record.at,
+                    routes=on,
+                    requests=tally.requests,
+                    rows=tally.rows,
+                )
+            )
+        return rows[::-1]
+
+    def _task(self, model: str, live: int | None) -> str:
+        return "" if live is None else self._registry.manifest_of(self._registry.record(model, live)).task
+
+
+def _live(routes: Sequence[RouteEvent]) -> int | None:
+    """The version that answers who names no contract."""
+    if not routes:
+        return None
+    state = routes[-1].routes
+    return state.live.get(state.default_contract)
+
+
+def _routes(state: object) -> list[tuple[str, list[int]]]:
+    live = getattr(state, "live", None) or {}
+    return [("live", list(live.values()))]
+
+
+def _by_minute(rollups: Sequence[RollUp]) -> list[Slot]:
+    """All routes together."""
+    held: dict[tuple[int, int], Tally] = {}
+    for one in rollups:
+        key = (one.start, one.seconds)
+        held[key] = held[key].plus(one.tally) if key in held else one.tally
+    return [Slot(float(start), float(seconds), tally) for (start, seconds), tally in sorted(held.items())]
+
+
+def _marks(routes: Sequence[RouteEvent], start: float) -> list[Mark]:
+    found = []
+    for one in routes:
+        at = lamps.moment(one.at)
+        if at >= start:
+            found.append(Mark(at=at, what=one.change.kind, version=one.change.version, by=one.by, why=one.why))
+    return found

@@ -1,0 +1,75 @@
+"""Where documents lie in the store, and who takes old ones away: `monitor/NAME/RANGE/000000000042.json`."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Final
+
+import msgspec
+
+from cloche.errors import NotFoundError, ObjectExistsError
+from cloche.monitoring.documents import RANGES, ModelDocument
+from cloche.store import Store
+
+ROOT: Final = "monitor"
+#: A reader that listed a document finds it still there.
+KEPT: Final = 3
+_NUMBERED = re.compile(r"(\d{12})\.json")
+
+
+def models(store: Store) -> list[str]:
+    """The names of the models that have documents, sorted."""
+    return sorted(name for name in store.folders(ROOT) if not name.startswith("_"))
+
+
+def read(store: Store, model: str, range_: str) -> ModelDocument | None:
+    """
+    The newest document of a model and a range; None where there is none (any more), or a later cloche wrote it.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    if range_ not in RANGES:
+        return None
+    for number in reversed(_numbers(store, model, range_)[-KEPT:]):
+        with contextlib.suppress(NotFoundError, msgspec.MsgspecError):
+            return ModelDocument.from_json(store.get(_path(model, range_, number)))
+    return None
+
+
+class Shelf:
+    """Where one monitor puts its documents."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._last: dict[tuple[str, str], int] = {}
+
+    def put(self, document: ModelDocument) -> None:
+        """
+        Publish *document* after those before it, and take the oldest away.
+
+        Raises:
+            StoreError: the store did not take it.
+        """
+        key = (document.model, document.range)
+        number = self._last.get(key)
+        if number is None:
+            number = max(_numbers(self._store, *key), default=0)
+        while True:
+            number += 1
+            with contextlib.suppress(ObjectExistsError):
+                self._store.create(_path(*key, number), document.to_json())
+                break
+        self._last[key] = number
+        for old in _numbers(self._store, *key)[:-KEPT]:
+            self._store.delete(_path(*key, old))
+
+
+def _path(model: str, range_: str, number: int) -> str:
+    return f"{ROOT}/{model}/{range_}/{number:012d}.json"
+
+
+def _numbers(store: Store, model: str, range_: str) -> list[int]:
+    names = (path.rpartition("/")[2] for path in store.list(f"{ROOT}/{model}/{range_}"))
+    return sorted(int(found[1]) for found in map(_NUMBERED.fullmatch, names) if found)
