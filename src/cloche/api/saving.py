@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from cloche.api.files import open_model_file
 from cloche.api.publishing import publish
 from cloche.api.version import Version
 from cloche.api.workplace import Workplace, workplace
@@ -48,7 +49,7 @@ def save(
     at any moment, the store holds what it held before. The first version of a name becomes live.
 
     Args:
-        model: A fitted estimator or pipeline.
+        model: A fitted estimator or pipeline; or the path of a model file of a known format (`fit.rds`).
         name: `[a-z0-9][a-z0-9._-]{0,63}`, not `v<digits>`, `versions`, `models`.
         inputs: The table the model was fitted on, (n, fields): a pandas or polars DataFrame, a numpy array, lists of
             dicts, or the path of a CSV or Parquet file. It may hold key and context columns too. May be left out where
@@ -116,7 +117,12 @@ def inspect(
         SaveRefusedError: as `save` would.
     """
     request = SaveRequest(inputs=inputs, targets=targets, keys=tuple(keys), context=tuple(context))
-    return preview(model, request, trust=workplace().trust)
+    here = workplace()
+    return preview(_opened(model, here), request, trust=here.trust)
+
+
+def _opened(model: Any, here: Workplace) -> Any:
+    return open_model_file(Path(model), here.trust) if isinstance(model, (str, Path)) else model
 
 
 def _save(
@@ -124,7 +130,7 @@ def _save(
 ) -> Version:
     with tempfile.TemporaryDirectory(prefix="cloche-save-") as root:
         staged = stage(
-            model,
+            _opened(model, here),
             name,
             request,
             previous=_previous(here, name),

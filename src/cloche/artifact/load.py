@@ -115,6 +115,7 @@ def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice =
         _check_code(flavor, directory, manifest, trust, verified)
         changed = other_versions(manifest, flavor)
         native = _load(flavor, directory, manifest, trust, verified, changed)
+        changed = (*changed, *flavor.differs(native))
         answers = NativeEngine(flavor, native, manifest.frame, contract.output)
     _check_golden(compiled, answers, rows, manifest, changed)
     return OpenArtifact(

@@ -25,7 +25,7 @@ _CONTEXT = click.option(
 
 
 @click.command()
-@click.argument("model_file", type=_FILE, metavar="MODEL.skops")
+@click.argument("model_file", type=_FILE, metavar="MODEL_FILE")
 @click.option("--name", required=True, help="The model's name in the store.")
 @click.option("--inputs", type=_FILE, metavar="TABLE", help="The training table: .csv or .parquet.")
 @click.option(
@@ -90,7 +90,7 @@ def save(
     store: str | None,
     as_json: bool,
 ) -> None:
-    """Freeze a fitted model (.skops) as the next version of NAME.
+    """Freeze a fitted model (.skops, .rds) as the next version of NAME.
 
     It is loaded back in a fresh process and answers its golden rows before anything is published.
     """
@@ -125,7 +125,7 @@ def save(
 
 
 @click.command()
-@click.argument("model_file", type=_FILE, metavar="MODEL.skops")
+@click.argument("model_file", type=_FILE, metavar="MODEL_FILE")
 @click.option("--inputs", type=_FILE, metavar="TABLE", help="The training table: .csv or .parquet.")
 @click.option(
     "--target", "targets", multiple=True, metavar="COLUMN", help="The column of TABLE that the model predicts."
