@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "parity": "cloche.cli.parity:parity",
     "predict": "cloche.cli.predict:predict",
     "promote": "cloche.cli.routes:promote",
+    "r": "cloche.cli.r:r",
     "replay": "cloche.cli.replay:replay",
     "restore": "cloche.cli.backup:restore",
     "rollback": "cloche.cli.routes:rollback",

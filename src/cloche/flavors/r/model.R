@@ -38,7 +38,7 @@ terms_of <- function(fit) fit$terms %or% fit$Terms
 
 formula_parts <- function(fit) {
   found <- terms_of(fit)
-  list(if (!is.null(found)) stats::delete.response(found), call_of(fit)$offset)
+  list(if (!is.null(found)) stats::delete.response(found), call_of(fit)[["offset"]])
 }
 
 # How it was fitted, with the names of the arguments (ranger writes its call down as it was typed).
@@ -101,6 +101,10 @@ input_of <- function(name, fit, kind, column) {
   else if (name %in% names(kept)) if (identical(unname(said[name]), "character")) "character" else "factor"
   else if (identical(unname(said[name]), "logical")) "logical"
   else "double"
+  if (type == "character" && kind %in% c("ranger", "randomForest")) {
+    # They make a factor of what they are shown: of one row, it would have one level.
+    return(list(type = "factor", levels = levels(factor(column)), source = class(fit)[1]))
+  }
   if (type %in% c("factor", "ordered", "character") && name %in% names(kept)) {
     return(list(type = type, levels = kept[[name]], source = class(fit)[1]))
   }
@@ -130,7 +134,9 @@ data_of <- function(fit, from) {
     if (is.matrix(found)) found <- as.data.frame(found, stringsAsFactors = FALSE)
     if (is.data.frame(found)) return(as.data.frame(found))
   }
-  if (is.data.frame(fit$model)) fit$model
+  # The model frame holds `log(wt)` instead of wt: of use only where it holds every raw column.
+  raw <- unlist(lapply(formula_parts(fit), all.vars))
+  if (is.data.frame(fit$model) && all(raw %in% names(fit$model))) fit$model
 }
 
 # The rows it was fitted on (`subset`, `na.action`), and its raw columns alone.
@@ -143,7 +149,7 @@ table_of <- function(fit, data, wanted) {
 
 target_of <- function(fit) {
   found <- terms_of(fit)
-  asked <- if (!is.null(found)) found else call_of(fit)$formula
+  asked <- if (!is.null(found)) found else call_of(fit)[["formula"]]
   if (is.call(asked) && length(asked) == 3 && is.name(asked[[2]])) as.character(asked[[2]])
 }
 
@@ -225,7 +231,7 @@ hyperparameters <- function(fit) {
   call <- as.list(call_of(fit))[-1]
   call <- call[setdiff(names(call), c("", "data", "x", "y", "formula", "subset", "weights"))]
   said <- vapply(call, words, "")
-  asked <- terms_of(fit) %or% call_of(fit)$formula
+  asked <- terms_of(fit) %or% call_of(fit)[["formula"]]
   c(if (is.call(asked)) c(formula = words(stats::formula(asked))), said)
 }
 
@@ -443,11 +449,13 @@ ANSWER <- list(
   },
   svm = function(fit, about, rows) {
     if (is.null(fit$terms)) rows <- numbers(rows, about)
-    found <- stats::predict(fit, rows, probability = about$probabilities)
+    found <- stats::predict(fit, rows)
     if (is.null(about$classes)) return(found)
+    # Asked for probabilities, libsvm gives the most probable class, which need not be the one it decides for.
+    shares <- if (about$probabilities) attr(stats::predict(fit, rows, probability = TRUE), "probabilities")
     list(
       prediction = match(as.character(found), as.character(about$classes)),
-      probabilities = if (about$probabilities) by_class(attr(found, "probabilities"), about, nrow(rows))
+      probabilities = if (!is.null(shares)) by_class(shares, about, nrow(rows))
     )
   },
   naiveBayes = function(fit, about, rows) {

@@ -223,7 +223,7 @@ class RModel:
         n = len(next(iter(columns.values()), ()))
         question: dict[str, Any] = {"do": "predict", "seconds": ANSWER_S, "n": n}
         for one in self._inputs:
-            question[f"{one.type}:{one.name}"] = _VECTORS[one.type](columns[one.name])
+            question[f"{one.type}:{one.name}"] = _vector(one, columns[one.name])
         answer = self.process.ask(question, within_s=ANSWER_S)
         found = answer["prediction"].tolist()
         if len(found) != n:
@@ -238,6 +238,16 @@ def _classified(answer: Mapping[str, Any], places: list[Any], own: tuple[Any, ..
     if output.threshold is not None and probabilities is not None and len(classes) == 2:
         places = [2 if second >= output.threshold else 1 for _, second in probabilities]
     return Outputs([classes[int(place) - 1] for place in places], probabilities)
+
+
+def _vector(one: RInput, column: Sequence[Any]) -> Any:
+    try:
+        return _VECTORS[one.type](column)
+    except (TypeError, AttributeError, ValueError) as exc:
+        raise RError(
+            f"{one.name}: expected values for R's type {one.type}: {exc}. Where the fit does not tell the types of its "
+            "columns, save it from R with its table: cloche_save(fit, name, data = )"
+        ) from exc
 
 
 def _texts(column: Sequence[Any]) -> list[str | None]:

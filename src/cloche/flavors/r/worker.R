@@ -58,8 +58,7 @@ write_texts <- function(values) {
   values <- enc2utf8(as.character(values))
   sizes <- nchar(values, "bytes")
   write_integers(ifelse(is.na(values), -1L, sizes))
-  values <- values[!is.na(values) & sizes > 0L]
-  if (length(values)) writeChar(values, sink_pipe, nchar(values, "bytes"), eos = NULL, useBytes = TRUE)
+  writeBin(charToRaw(paste(values[!is.na(values)], collapse = "")), sink_pipe)
 }
 
 write_vector <- function(values) {
@@ -110,7 +109,7 @@ is_bundle <- function(found) is.list(found) && identical(found$format, known$FOR
 deeds <- list(
   open = function(asked) {
     found <- opened(asked$bytes)
-    held <<- if (is_bundle(found)) found else known$prepare(found, s = asked$s, n.trees = asked$n.trees)
+    held <<- if (is_bundle(found)) found else known$prepare(found, s = asked[["s"]], n.trees = asked[["n.trees"]])
     known$load_packages(held$about)
     c(
       about_message(held$about), table_message("table", held$table), table_message("target", as_table(held$target)),
