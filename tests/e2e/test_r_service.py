@@ -32,7 +32,11 @@ from servers import cloche as run
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 MODELS = ("paid", "survived", "deck")
 LEVELS = ("low", "mid", "high")
-FIELDS = {"paid": ("age", "fare", "class", "port"), "survived": ("age", "fare", "class"), "deck": ("age", "fare", "class")}
+FIELDS = {
+    "paid": ("age", "fare", "class", "port"),
+    "survived": ("age", "fare", "class"),
+    "deck": ("age", "fare", "class"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,8 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def trusted(folder: Path) -> dict[str, str]:
     """The environment of an operator who trusts the three."""
-    digests = [json.loads(cloche_here("show", f"{name}@1", "--json", store=folder / "store").stdout)["artifact"] for name in MODELS]
+    shown = [cloche_here("show", f"{name}@1", "--json", store=folder / "store").stdout for name in MODELS]
+    digests = [json.loads(one)["artifact"] for one in shown]
     config = folder / "config" / "cloche" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f"[trust]\ntrusted_digests = {json.dumps(digests)}\n")
@@ -112,7 +117,9 @@ def test_it_answers_as_plumber_does(server: Server, plumber: str, rows: list[dic
     assert sure.sum() > 380
     assert (np.array(ours["deck"]["prediction"]) == np.array(theirs["deck"]["prediction"]))[sure].all()
     for level in LEVELS:
-        np.testing.assert_allclose(ours["deck"]["probabilities"][level], theirs["deck"]["probabilities"][level], **close)
+        np.testing.assert_allclose(
+            ours["deck"]["probabilities"][level], theirs["deck"]["probabilities"][level], **close
+        )
 
 
 def test_one_row_is_answered_as_among_others(server: Server, rows: list[dict[str, Any]]) -> None:
@@ -161,7 +168,7 @@ def test_a_row_r_refuses_is_no_outage(server: Server, rows: list[dict[str, Any]]
     assert ask(server.url, "deck", of("deck", rows[:2]))
 
 
-def test_what_the_manifest_says(folder: Path, trusted: dict[str, str]) -> None:
+def test_what_the_manifest_says(folder: Path) -> None:
     shown = json.loads(cloche_here("show", "deck@1", "--json", store=folder / "store").stdout)
     packages = shown["environment"]["packages"]
     assert shown["framework"] == f"R {packages['R']} (randomForest {packages['R package randomForest']})"
@@ -170,6 +177,37 @@ def test_what_the_manifest_says(folder: Path, trusted: dict[str, str]) -> None:
     assert shown["training"]["data_version"] == "7"
     assert {one["name"]: one["n"] for one in shown["metrics"]}["accuracy"] == 100
     assert shown["training"]["hyperparameters"]["ntree"] == "50"
+
+
+# -- a file that saveRDS wrote, from Python -----------------------------------------------------------
+
+
+def test_python_saves_a_fit(folder: Path, tmp_path: Path) -> None:
+    """The table lies in the fit; one of the caller's own takes its place."""
+    own = [{"age": 30.5 + place, "fare": 7.25 * place + 1, "class": "2nd", "port": "Cherbourg"} for place in range(40)]
+    first = cloche.save(folder / "paid.rds", "paid", store=str(tmp_path), quiet=True)
+    assert [(one.name, one.rule) for one in first.rules][2:] == [
+        ("class", "one of '1st', '2nd', '3rd', null allowed"),
+        ("port", "one of 'Cherbourg', 'Köln \"am Rhein\"', null allowed"),
+    ]
+    second = cloche.save(
+        folder / "paid.rds", "paid", inputs=own, description="by hand", store=str(tmp_path), quiet=True
+    )
+    assert second.version == 2
+    assert any("trusted_digests" in note and second.artifact in note for note in second.notes)
+    assert "number, seen 30.5…69.5" in str(cloche.inspect(str(folder / "paid.rds"), own))
+
+
+def test_the_command_line_saves_a_fit(folder: Path, tmp_path: Path) -> None:
+    saved = cloche_here("save", str(folder / "survived.rds"), "--name", "survived", store=tmp_path)
+    assert saved.returncode == 0, saved.stderr
+    assert "survived version 1 (contract 1, live)" in saved.stdout
+    (tmp_path / "cut.rds").write_bytes((folder / "survived.rds").read_bytes()[:900])
+    cut = cloche_here("save", str(tmp_path / "cut.rds"), "--name", "survived", store=tmp_path)
+    assert cut.returncode == 1
+    assert "cut.rds: " in cut.stderr
+    printed = cloche_here("r")
+    assert printed.stdout == (folder / "cloche.R").read_text("utf-8")
 
 
 # -- trust ------------------------------------------------------------------------------------------
@@ -195,17 +233,20 @@ def test_without_trust_r_is_not_started(folder: Path, spied: Path) -> None:
     assert not spied.exists()
 
 
+@pytest.fixture(scope="module")
+def attacks(folder: Path) -> Path:
+    r_fits.rscript(r_fits.SCRIPTS / "attacks.R", folder, folder / "cloche.R")
+    return folder
+
+
 @pytest.mark.parametrize("attack", ["closure", "promise"])
 def test_code_in_a_file_runs_for_a_trusted_digest_only(
-    attack: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    attack: str, attacks: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fits = tmp_path / "fits"
-    fits.mkdir()
-    r_fits.rscript(r_fits.SCRIPTS / "fits.R", fits, folder / "cloche.R")
     registry = workplace(str(folder / "store")).registry
     artifact = registry.fetch(registry.version("paid", 1), tmp_path / "cache")
     before = identity((artifact / MANIFEST).read_bytes())
-    (artifact / FILE).write_bytes((fits / f"attack-{attack}.rds").read_bytes())
+    (artifact / FILE).write_bytes((attacks / f"attack-{attack}.rds").read_bytes())
     seal(artifact, Manifest.from_json((artifact / MANIFEST).read_bytes()))
     now = identity((artifact / MANIFEST).read_bytes())
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -215,4 +256,3 @@ def test_code_in_a_file_runs_for_a_trusted_digest_only(
     with pytest.raises(Exception, match=r"golden\.jsonl"):  # it is another model: but it did run
         open_artifact(artifact, TrustPolicy(trusted_digests=frozenset({now})))
     assert (tmp_path / "canary").exists()
-

@@ -46,7 +46,8 @@ SENTINELS = [struct.pack(">d", value) for value in (31.415926535, 27182.818284, 
 def fits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     r_fits.need_r()
     folder = tmp_path_factory.mktemp("fits")
-    r_fits.rscript(r_fits.SCRIPTS / "fits.R", folder, r_fits.write_client(folder))
+    for script in ("fits.R", "attacks.R"):
+        r_fits.rscript(r_fits.SCRIPTS / script, folder, r_fits.write_client(folder))
     return folder
 
 
@@ -108,7 +109,7 @@ def test_it_answers_as_r_does(name: str, fits: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in KINDS if not name.startswith("svm")])
 def test_no_training_row_is_stored(name: str, fits: Path) -> None:
-    """Row names, and numbers of the first row; a tree may keep a number as a threshold or a leaf, a row's name never."""
+    """Neither a row's name nor a number of the first row; a tree may keep a number as a threshold or a leaf."""
     model = described(fits / f"{name}.rds")
     content = gzip.decompress(model.content)
     assert b"secret-row-" not in content

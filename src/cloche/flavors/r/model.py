@@ -135,9 +135,7 @@ def _column(name: str, type_: str, vector: Any, known: RInput | None) -> Column:
     found = values.from_objects(name, vector, type_)
     if known is None or known.levels is None or type_ not in ("factor", "ordered"):
         return found
-    return Column(
-        name, "string", found.values, found.missing, type_, levels=known.levels, ordered=type_ == "ordered"
-    )
+    return Column(name, "string", found.values, found.missing, type_, levels=known.levels, ordered=type_ == "ordered")
 
 
 def _moments(name: str, type_: str, vector: Any, known: RInput | None) -> Column:
