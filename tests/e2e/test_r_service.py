@@ -31,6 +31,7 @@ from servers import cloche as run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 MODELS = ("paid", "survived", "deck")
+EXAMPLES = Path(__file__).parents[2] / "examples"
 LEVELS = ("low", "mid", "high")
 FIELDS = {
     "paid": ("age", "fare", "class", "port"),
@@ -208,6 +209,14 @@ def test_the_command_line_saves_a_fit(folder: Path, tmp_path: Path) -> None:
     assert "cut.rds: " in cut.stderr
     printed = cloche_here("r")
     assert printed.stdout == (folder / "cloche.R").read_text("utf-8")
+
+
+def test_the_example(folder: Path, tmp_path: Path) -> None:
+    r_fits.write_client(tmp_path)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    r_fits.rscript(EXAMPLES / "iris.R", cwd=tmp_path, PATH=path, CLOCHE_STORE=str(tmp_path / "store"))
+    shown = json.loads(cloche_here("show", "iris@1", "--json", store=tmp_path / "store").stdout)
+    assert shown["output"]["classes"] == ["setosa", "versicolor", "virginica"]
 
 
 # -- trust ------------------------------------------------------------------------------------------
