@@ -17,7 +17,7 @@ best <- function(p) colnames(p)[max.col(p, "first")]
 n <- 300
 people <- data.frame(
   age = round(rnorm(n, 40, 12), 3), income = round(exp(rnorm(n, 10, 0.5)), 2), member = sample(c(TRUE, FALSE), n, TRUE),
-  city = sample(c("Aachen", "Köln", "Ulm"), n, TRUE), size = factor(sample(c("S", "M", "L"), n, TRUE), c("S", "M", "L")),
+  city = sample(c("Aachen", "Köln", "Ulm"), n, TRUE), size = factor(sample(c("S", "M", "L"), n, TRUE), c("S", "M", "L"), ordered = TRUE),
   rooms = sample(1:4, n, TRUE), joined = as.Date("2020-01-01") + sample(900, n, TRUE), stringsAsFactors = FALSE,
   seen = as.POSIXct("2024-03-01 12:00:00", tz = "Europe/Berlin") + sample(1e6, n, TRUE)
 )

@@ -32,9 +32,11 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 START_S = 120.0
-MEMORY_BYTES = 4 << 30
-#: A model that writes files, its messages among them, may write so much.
-FILE_BYTES = 1 << 30
+#: R ends by itself what is late; an R process that does not is killed so much later.
+GRACE_S = 1.0
+#: What a process may hold, and write into a file (its messages, say), besides so many times the size of its model.
+MEMORY_BYTES, MEMORY_TIMES = 4 << 30, 16
+FILE_BYTES, FILE_TIMES = 64 << 20, 4
 _SAID_CHARS = 400
 _KEPT = ("PATH", "HOME", "TMPDIR", "R_HOME", "R_LIBS", "R_LIBS_SITE", "R_LIBS_USER", "LD_LIBRARY_PATH")
 INSTALL = "run: apt-get install r-base-core (and r-cran-… for the model's own packages), or put Rscript on the PATH"
@@ -59,9 +61,8 @@ class RProcess:
     *first* is asked of every new process before anything else: it loads the model.
     """
 
-    def __init__(self, first: Mapping[str, Any], *, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, first: Mapping[str, Any]) -> None:
         self._first = dict(first)
-        self._memory = memory_bytes
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._finalizer: Callable[[], Any] = _nothing
@@ -107,7 +108,7 @@ class RProcess:
 
     def _start(self) -> dict[str, Any]:
         self._end()
-        self._running = _Running(self._memory)
+        self._running = _Running(len(self._first.get("bytes", b"")))
         self._finalizer = weakref.finalize(self, self._running.end)
         try:
             return self._exchange(self._first, START_S)
@@ -120,7 +121,7 @@ class RProcess:
         if running is None:
             raise RProcessDied("the R process is not running")
         sent = wire.message({"do": question["do"], "seconds": within_s, **question})
-        until = time.monotonic() + within_s
+        until = time.monotonic() + within_s + GRACE_S
         try:
             running.send(sent, until)
             answer = wire.read(lambda n: running.receive(n, until))
@@ -150,7 +151,8 @@ def _nothing() -> None:
 class _Running:
     """A started process, its two pipes, and what it prints."""
 
-    def __init__(self, memory_bytes: int) -> None:
+    def __init__(self, model_bytes: int) -> None:
+        memory_bytes = MEMORY_BYTES + MEMORY_TIMES * model_bytes
         program = shutil.which("Rscript")
         if program is None:
             raise MissingProgramError("flavor 'r'", "R", INSTALL)
@@ -175,7 +177,7 @@ class _Running:
             os.close(hears)
             os.close(tells)
         os.set_blocking(self._to, False)
-        _limit(self.process.pid, memory_bytes)
+        _limit(self.process.pid, 2 * memory_bytes, FILE_BYTES + FILE_TIMES * model_bytes)
         self._ended = False
 
     def send(self, data: bytes, until: float) -> None:
@@ -236,11 +238,11 @@ def _environment(memory_bytes: int) -> dict[str, str]:
     return {**kept, **ONE_THREAD, **own}
 
 
-def _limit(pid: int, memory_bytes: int) -> None:
+def _limit(pid: int, memory_bytes: int, file_bytes: int) -> None:
     """R's own limit gives a clear error; this one also holds what its packages allocate by themselves."""
     if resource is None or not hasattr(resource, "prlimit"):
         return
     with contextlib.suppress(ProcessLookupError):
-        resource.prlimit(pid, resource.RLIMIT_AS, (2 * memory_bytes, 2 * memory_bytes))
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+        resource.prlimit(pid, resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
