@@ -63,7 +63,7 @@ HOMES = {
     "onnx": ("flavors.onnx",),
     "onnxruntime": ("onnx.session",),
     "skl2onnx": ("flavors.sklearn.onnx",),
-    "safetensors": ("graph.weights",),
+    "safetensors": ("graph.weights", "flavors.torch"),
     "pandas": ("tables.pandas_home", "demo"),
     "polars": ("tables.polars_home",),
     "pyarrow": ("tables.arrow_home", "tables.arrow_stream", "prediction_log.arrow_home"),

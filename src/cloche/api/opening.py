@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloche.api.workplace import Workplace
-from cloche.artifact import EngineChoice, OpenArtifact, open_artifact
+from cloche.artifact import Device, EngineChoice, OpenArtifact, open_artifact
 from cloche.contract.model import Output
 from cloche.engines import Engine
 from cloche.errors import EngineError
@@ -35,7 +35,9 @@ class EngineHere:
             raise EngineError(f"{type(exc).__name__}: {exc}") from exc
 
 
-def open_version(here: Workplace, reference: str, *, engine: EngineChoice = "auto") -> tuple[Resolved, OpenArtifact]:
+def open_version(
+    here: Workplace, reference: str, *, engine: EngineChoice = "auto", device: Device = "cpu"
+) -> tuple[Resolved, OpenArtifact]:
     """
     What *reference* names, by the whole load order.
 
@@ -46,7 +48,7 @@ def open_version(here: Workplace, reference: str, *, engine: EngineChoice = "aut
     """
     found = here.registry.resolve(reference)
     directory = here.registry.fetch(found.version, here.settings.cache)
-    return found, open_artifact(directory, here.trust, engine=engine)
+    return found, open_artifact(directory, here.trust, engine=engine, device=device)
 
 
 def answered(opened: OpenArtifact, rows: Sequence[dict[str, Any]]) -> answering.Answered:

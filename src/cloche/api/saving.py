@@ -36,6 +36,10 @@ def save(
     golden: str = "synthetic",
     log_inputs: LogInputs | None = None,
     engine: str = "auto",
+    tokenizer: Any = None,
+    config: Mapping[str, Any] | None = None,
+    max_length: int | None = None,
+    training_state: Mapping[str, Any] | None = None,
     promote: bool = False,
     new_contract: bool = False,
     store: str | None = None,
@@ -70,6 +74,13 @@ def save(
         engine: `"auto"`: the exact twin answers where there is one, or for a neural network its ONNX form, else the
             model's own library. `"twin"`: refuse to save without. `"onnx"`: the ONNX form answers (float32, within 1e-5
             of the model's own answers); refuse to save without. `"native"`: neither.
+        tokenizer: How a net for texts reads them: a dict from words to numbers, or `{"vocabulary": {…}, "split": "words",
+            "lowercase": True, "pad": 0, "unknown": 1, "padding": "longest"}`; a `tokenizer.json` or a sentencepiece
+            model, as a path, bytes or an object of its library.
+        config: The keyword arguments of the constructor of a net's class, as plain values.
+        max_length: The most tokens of a text that the net is shown; what comes after is cut off.
+        training_state: Tensors and plain values to go on training from (`{"optimizer": optimizer.state_dict(), "epoch":
+            7}`): kept beside the model, never opened to answer, read by `cloche.training_state`.
         promote: Make the new version live at once.
         new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
             nothing, whatever the new version breaks.
@@ -99,6 +110,7 @@ def save(
         golden=golden,
         log_inputs=_checked(log_inputs),
         engine=engine,
+        model_options=_given(tokenizer=tokenizer, config=config, max_length=max_length, training_state=training_state),
     )
     version = _save(here, model, name, request, promote=promote, new_contract=new_contract)
     if not quiet and not _in_notebook():
@@ -107,7 +119,16 @@ def save(
 
 
 def inspect(
-    model: Any, inputs: Any = None, *, targets: Any = None, keys: Sequence[str] = (), context: Sequence[str] = ()
+    model: Any,
+    inputs: Any = None,
+    *,
+    targets: Any = None,
+    keys: Sequence[str] = (),
+    context: Sequence[str] = (),
+    classes: Sequence[Any] | Mapping[Any, Any] | None = None,
+    tokenizer: Any = None,
+    config: Mapping[str, Any] | None = None,
+    max_length: int | None = None,
 ) -> Inspection:
     """
     Show what `save` would learn, and store nothing: each field's rule and what the owner should know.
@@ -115,7 +136,14 @@ def inspect(
     Raises:
         SaveRefusedError: as `save` would.
     """
-    request = SaveRequest(inputs=inputs, targets=targets, keys=tuple(keys), context=tuple(context))
+    request = SaveRequest(
+        inputs=inputs,
+        targets=targets,
+        keys=tuple(keys),
+        context=tuple(context),
+        classes=classes,
+        model_options=_given(tokenizer=tokenizer, config=config, max_length=max_length),
+    )
     return preview(model, request, trust=workplace().trust)
 
 
@@ -140,6 +168,10 @@ def _previous(here: Workplace, name: str) -> Contract | None:
     """The contract that the new version inherits: that of the newest version of the name."""
     versions = here.registry.versions(name)
     return here.registry.contract(name, versions[-1].contract) if versions else None
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _checked(log_inputs: LogInputs | None) -> LogInputs | None:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from cloche.artifact.load import CONTRACT, EngineChoice, OpenArtifact, chosen, open_artifact, read_contract
+from cloche.artifact.load import (
+    CONTRACT,
+    Device,
+    EngineChoice,
+    OpenArtifact,
+    chosen,
+    open_artifact,
+    read_contract,
+    read_training,
+)
 from cloche.artifact.signature import check_signature, sign
 
 __all__ = [
     "CONTRACT",
+    "Device",
     "EngineChoice",
     "OpenArtifact",
     "check_signature",
     "chosen",
     "open_artifact",
     "read_contract",
+    "read_training",
     "sign",
 ]

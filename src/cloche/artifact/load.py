@@ -46,7 +46,10 @@ from cloche.trust import TrustPolicy
 
 CONTRACT = "contract.json"
 REFERENCE = "reference.json"
+#: Where the state of the training run is kept: verified, and opened only by who asks for it.
+TRAINING = "training/"
 EngineChoice = Literal["auto", "twin", "native", "onnx"]
+Device = Literal["cpu", "cuda", "mps", "auto"]
 _ENGINES = ("twin", "native", "onnx")
 _BESIDES = frozenset({MANIFEST, SIGNATURE})
 _ARCHIVES = (".skops", ".npz", ".keras", ".zip")
@@ -87,16 +90,19 @@ class _Verified:
     files: Mapping[str, bytes]
 
 
-def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice = "auto") -> OpenArtifact:
+def open_artifact(
+    directory: Path, trust: TrustPolicy, *, engine: EngineChoice = "auto", device: Device = "cpu"
+) -> OpenArtifact:
     """
     Verify and open the artifact in *directory*; nothing of it runs.
 
-    *engine* is "twin", "native" or "onnx", or "auto": the first that the manifest lists. Golden rows check the one
-    that answers.
+    *engine* is "twin", "native" or "onnx", or "auto": the first that the manifest lists. *device* is where a library
+    that knows devices computes. Golden rows check what answers.
 
     Raises:
         ArtifactError: it will not be opened; the class says why.
         EngineMissingError: it has no such engine.
+        DeviceMissingError: there is no such device here.
     """
     verified = _verify(directory, trust)
     manifest = Manifest.from_json(verified.manifest)
@@ -114,7 +120,7 @@ def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice =
         flavor = get_flavor(manifest.flavor)
         _check_code(flavor, directory, manifest, trust, verified)
         changed = other_versions(manifest, flavor)
-        native = _load(flavor, directory, manifest, trust, verified, changed)
+        native = flavor.place(_load(flavor, directory, manifest, trust, verified, changed), device)
         answers = NativeEngine(flavor, native, manifest.frame, contract.output)
     _check_golden(compiled, answers, rows, manifest, changed)
     return OpenArtifact(
@@ -176,15 +182,27 @@ def read_contract(directory: Path) -> Contract:
     return _parse_contract({CONTRACT: integrity.read_verified(directory, CONTRACT, entries[CONTRACT])})
 
 
+def read_training(directory: Path) -> dict[str, bytes]:
+    """The files below `training/` of the artifact in *directory*, their digests checked."""
+    entries = _listed(_read(directory, MANIFEST))
+    names = sorted(name for name in entries if name.startswith(TRAINING))
+    for name in names:
+        integrity.check_path(name)
+    return {name: integrity.read_verified(directory, name, entries[name]) for name in names}
+
+
 def _verify(directory: Path, trust: TrustPolicy) -> _Verified:
     raw = _read(directory, MANIFEST)
     check_signature(raw, _signature(directory), trust)
     entries = _listed(raw)
     integrity.check_listing(directory, entries, besides=_BESIDES)
-    files = {name: integrity.read_verified(directory, name, entry) for name, entry in sorted(entries.items())}
-    for name, content in files.items():
+    files = {}
+    for name, entry in sorted(entries.items()):
+        content = integrity.read_verified(directory, name, entry)
         if name.endswith(_ARCHIVES):
             check_archive(content, name)
+        if not name.startswith(TRAINING):  # of no use to an answer, and as large as the model
+            files[name] = content
     return _Verified(raw, files)
 
 

@@ -19,13 +19,21 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _KEY = click.option(
     "--key", "keys", multiple=True, metavar="FIELD", help="Identifies the entity: logged, never shown to the model."
 )
+_MODULE = click.option(
+    "--module", metavar="PACKAGE.MODULE:CLASS", help="The class of the net whose tensors lie in MODEL_FILE."
+)
+_CONFIG = click.option("--config", type=_FILE, metavar="JSON", help="The arguments of its constructor.")
+_TOKENIZER = click.option(
+    "--tokenizer", type=_FILE, metavar="FILE", help="A vocabulary or tokenizer.json, or a sentencepiece model."
+)
+_MAX_LENGTH = click.option("--max-length", type=click.IntRange(min=1), help="The most tokens of a text.")
 _CONTEXT = click.option(
     "--context", multiple=True, metavar="FIELD", help="Logged for segments and times, never shown to the model."
 )
 
 
 @click.command()
-@click.argument("model_file", type=_FILE, metavar="MODEL.skops")
+@click.argument("model_file", type=_FILE, metavar="MODEL_FILE")
 @click.option("--name", required=True, help="The model's name in the store.")
 @click.option("--inputs", type=_FILE, metavar="TABLE", help="The training table: .csv or .parquet.")
 @click.option(
@@ -64,6 +72,10 @@ _CONTEXT = click.option(
     show_default=True,
     help="What answers: the first there is; the twin, its own library, or its ONNX form or no save.",
 )
+@_MODULE
+@_CONFIG
+@_TOKENIZER
+@_MAX_LENGTH
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")
 @store_option
@@ -85,19 +97,24 @@ def save(
     description: str | None,
     log_inputs: LogInputs | None,
     engine: str,
+    module: str | None,
+    config: Path | None,
+    tokenizer: Path | None,
+    max_length: int | None,
     promote: bool,
     new_contract: bool,
     store: str | None,
     as_json: bool,
 ) -> None:
-    """Freeze a fitted model (.skops) as the next version of NAME.
+    """Freeze a fitted model as the next version of NAME: a .skops file, or the tensors of a net and its --module.
 
     It is loaded back in a fresh process and answers its golden rows before anything is published.
     """
     here = workplace(store)
     table, truth = (None, None) if inputs is None else read_training_table(inputs, targets)
+    model, options = open_model_file(model_file, here.trust, module=module, config=config)
     version = saving.save(
-        open_model_file(model_file, here.trust),
+        model,
         name,
         inputs=table,
         targets=truth,
@@ -113,6 +130,9 @@ def save(
         description=description,
         log_inputs=log_inputs,
         engine=engine,
+        tokenizer=tokenizer,
+        max_length=max_length,
+        **options,
         promote=promote,
         new_contract=new_contract,
         store=store,
@@ -125,13 +145,18 @@ def save(
 
 
 @click.command()
-@click.argument("model_file", type=_FILE, metavar="MODEL.skops")
+@click.argument("model_file", type=_FILE, metavar="MODEL_FILE")
 @click.option("--inputs", type=_FILE, metavar="TABLE", help="The training table: .csv or .parquet.")
 @click.option(
     "--target", "targets", multiple=True, metavar="COLUMN", help="The column of TABLE that the model predicts."
 )
 @_KEY
 @_CONTEXT
+@click.option("--class", "classes", multiple=True, metavar="LABEL", help="Labels of the classes, in order; repeat.")
+@_MODULE
+@_CONFIG
+@_TOKENIZER
+@_MAX_LENGTH
 @store_option
 @json_option
 def inspect(
@@ -140,13 +165,29 @@ def inspect(
     targets: tuple[str, ...],
     keys: tuple[str, ...],
     context: tuple[str, ...],
+    classes: tuple[str, ...],
+    module: str | None,
+    config: Path | None,
+    tokenizer: Path | None,
+    max_length: int | None,
     store: str | None,
     as_json: bool,
 ) -> None:
     """Show what `cloche save` would learn; nothing is stored."""
     here = workplace(store)
     table, truth = (None, None) if inputs is None else read_training_table(inputs, targets)
-    found = saving.inspect(open_model_file(model_file, here.trust), table, targets=truth, keys=keys, context=context)
+    model, options = open_model_file(model_file, here.trust, module=module, config=config)
+    found = saving.inspect(
+        model,
+        table,
+        targets=truth,
+        keys=keys,
+        context=context,
+        classes=classes or None,
+        tokenizer=tokenizer,
+        max_length=max_length,
+        config=options.get("config"),
+    )
     if as_json:
         print_json({"contract": found.contract, "notes": found.notes})
         return

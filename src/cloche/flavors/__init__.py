@@ -31,6 +31,13 @@ FLAVORS: dict[str, Entry] = {
     "sklearn": Entry(
         "cloche.flavors.sklearn:SklearnFlavor", "sklearn", "skops", frozenset({"sklearn"}), frozenset({".skops"})
     ),
+    "torch": Entry(
+        "cloche.flavors.torch:TorchFlavor",
+        "torch",
+        "torch",
+        frozenset({"torch"}),
+        frozenset({".pt", ".pth", ".pt2", ".safetensors"}),
+    ),
 }
 
 

@@ -88,7 +88,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _open(spec: TemplateSpec) -> ChildEngine:
-    return ChildEngine(open_artifact(Path(spec.directory), spec.trust, engine=spec.engine))
+    return ChildEngine(open_artifact(Path(spec.directory), spec.trust, engine=spec.engine, device=spec.device))
 
 
 def _opened_once(spec: TemplateSpec) -> tuple[Open, str]:
