@@ -74,9 +74,9 @@ def save(
         engine: `"auto"`: the exact twin answers where there is one, or for a neural network its ONNX form, else the
             model's own library. `"twin"`: refuse to save without. `"onnx"`: the ONNX form answers (float32, within 1e-5
             of the model's own answers); refuse to save without. `"native"`: neither.
-        tokenizer: How a net for texts reads them: a dict from words to numbers, or `{"vocabulary": {…}, "split": "words",
-            "lowercase": True, "pad": 0, "unknown": 1, "padding": "longest"}`; a `tokenizer.json` or a sentencepiece
-            model, as a path, bytes or an object of its library.
+        tokenizer: How a net for texts reads them: a dict from words to numbers, or `{"vocabulary": {…}, "split":
+            "words", "lowercase": True, "pad": 0, "unknown": 1, "padding": "longest"}`; a `tokenizer.json` or a
+            sentencepiece model, as a path, bytes or an object of its library.
         config: The keyword arguments of the constructor of a net's class, as plain values.
         max_length: The most tokens of a text that the net is shown; what comes after is cut off.
         training_state: Tensors and plain values to go on training from (`{"optimizer": optimizer.state_dict(), "epoch":

@@ -37,7 +37,7 @@ from cloche.errors import (
     UntrustedCodeError,
     UntrustedTypeError,
 )
-from cloche.flavors import Flavor, get_flavor
+from cloche.flavors import Flavor, get_flavor, has_devices
 from cloche.graph import GRAPH, WEIGHTS
 from cloche.graph.weights import open_graph
 from cloche.integrity.archive import check_archive
@@ -111,7 +111,7 @@ def open_artifact(
     compiled = compile_contract(contract)
     changed: tuple[str, ...] = ()
     answers: Engine
-    name = chosen(manifest, engine)
+    name = chosen(manifest, engine, device)
     if name == "twin":
         answers = _open_twin(verified, contract)
     elif name == "onnx":
@@ -135,14 +135,19 @@ def open_artifact(
     )
 
 
-def chosen(manifest: Manifest, engine: EngineChoice) -> str:
+def chosen(manifest: Manifest, engine: EngineChoice, device: Device = "cpu") -> str:
     """
     The engine that answers; engines of later cloches are passed over.
+
+    An ONNX form computes on the processor: where another *device* is asked for and the model's own library knows it,
+    that answers instead, unless the form is asked for by name.
 
     Raises:
         EngineMissingError: the artifact has none of that name; the message says why.
     """
     known = [one for one in manifest.engines if one in _ENGINES]
+    if engine == "auto" and known[:1] == ["onnx"] and device != "cpu" and has_devices(manifest.flavor):
+        return "native"
     if engine == "auto" and known:
         return known[0]
     if engine not in known:

@@ -14,15 +14,16 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from cloche.contract.model import Output
+from cloche.contract.model import Contract, Output
 from cloche.errors import MissingFileError, SaveRefusedError, TamperedModelError, UsageError
 from cloche.flavors.base import Flavor
-from cloche.flavors.torch import answers, building, devices, foreign, storing, tasks, training, weights
+from cloche.flavors.tokens import open_tokenizer
+from cloche.flavors.torch import answers, building, devices, foreign, onnx, storing, tasks, training, weights
 from cloche.flavors.torch.net import Draft, Net, draft, rows_of_embedding
 from cloche.flavors.torch.options import WEIGHTS, parsed
-from cloche.flavors.torch.tokens import open_tokenizer
 from cloche.manifest import Tolerance
-from cloche.records import InputFacts, ModelFacts, Outputs
+from cloche.onnx import OnnxModel
+from cloche.records import FrameSpec, InputFacts, ModelFacts, Outputs
 from cloche.trust import DEFAULT, TrustPolicy
 
 _TOLERANCES = {
@@ -42,6 +43,7 @@ class TorchFlavor(Flavor):
     name: ClassVar[str] = "torch"
     packages: ClassVar[tuple[str, ...]] = ("torch",)
     fork_safe: ClassVar[bool] = False
+    onnx_first: ClassVar[bool] = True
 
     def framework(self, model: Any) -> str:
         """The library and its version."""
@@ -132,6 +134,10 @@ class TorchFlavor(Flavor):
         net, rest = foreign.open_module(path, module, config, trust)
         kept: dict[str, Any] = {"config": dict(config or {})}
         return net, kept | ({"training_state": rest} if rest else {})
+
+    def to_onnx(self, native: Draft, frame: FrameSpec, contract: Contract) -> OnnxModel:
+        """The net as PyTorch exports it; see `onnx.convert`."""
+        return onnx.convert(native, contract)
 
     def training_state(self, files: Mapping[str, bytes]) -> dict[str, Any]:
         """What was kept beside the net; see `training.read`."""

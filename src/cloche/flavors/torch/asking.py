@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,22 +11,22 @@ import numpy as np
 import torch
 from torch import nn
 
-from cloche.flavors.torch.options import TextOptions
+from cloche.flavors.tokens.batches import batches
+from cloche.flavors.tokens.options import TextOptions
 
 Array = np.ndarray[Any, Any]
 #: Rows that are asked together, at most: a whole table would need the memory of all its activations at once.
 MAX_BATCH = 4_096
-#: Tokens that are asked together, padding with them.
-MAX_TOKENS = 65_536
 _FLOATS = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 @contextmanager
 def at_rest(module: nn.Module) -> Iterator[nn.Module]:
-    """*module* in eval mode and without gradients; afterwards each part is in the mode it was in."""
+    """*module* in eval mode; afterwards each part is in the mode it was in."""
     modes = [(part, part.training) for part in module.modules()]
     try:
-        with torch.inference_mode():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield module.eval()
     finally:
         for part, training in modes:
@@ -46,13 +47,12 @@ def dtype_of(module: nn.Module) -> str:
     return "float32"
 
 
-def numbers(answer: Any, rows: int) -> Array:
+def tensor_of(answer: Any) -> torch.Tensor:
     """
-    What `forward` returned as (rows, width) float64: a tensor, the `logits` of an object or a dict, or the first of
-    several.
+    What counts of what `forward` returned: a tensor, the `logits` of an object or a dict, or the first of several.
 
     Raises:
-        ValueError: there is not one number, or one vector of them, a row.
+        ValueError: there is none.
     """
     if isinstance(answer, Mapping):
         answer = answer.get("logits", next(iter(answer.values()), None))
@@ -61,7 +61,17 @@ def numbers(answer: Any, rows: int) -> Array:
         answer = answer[0]
     if not isinstance(answer, torch.Tensor):
         raise ValueError(f"expected the net to answer a tensor, got {type(answer).__name__}")
-    found = answer.detach().to("cpu")
+    return answer
+
+
+def numbers(answer: Any, rows: int) -> Array:
+    """
+    What `forward` returned as (rows, width) float64.
+
+    Raises:
+        ValueError: there is not one number, or one vector of them, a row.
+    """
+    found = tensor_of(answer).detach().to("cpu")
     found = found.to(torch.float64) if found.dtype != torch.float64 else found
     array = found.numpy()
     if array.ndim == 0 and rows == 1:
@@ -77,7 +87,7 @@ def numbers(answer: Any, rows: int) -> Array:
 
 
 def ask_matrix(module: nn.Module, matrix: Array, dtype: str, device: torch.device) -> Array:
-    """The net's numbers for each row of *matrix* (n, columns) float64."""
+    """The net's numbers for each row of *matrix* (n, columns) float64; call it in `inference_mode`."""
     kind = _FLOATS[dtype]
     parts = []
     for start in range(0, len(matrix), MAX_BATCH):
@@ -94,48 +104,11 @@ def ask_tokens(
 ) -> Array:
     """The net's numbers for each text, given as its tokens (at least one)."""
     found: Array | None = None
-    for places in _batches([len(one) for one in tokens], how):
-        batch = [tokens[place] for place in places]
-        length = how.max_length if how.padding == "fixed" else max(map(len, batch))
-        answer = numbers(_called(module, batch, length, how, pad, device), len(batch))
+    for places, arrays in batches(tokens, how, pad):
+        tensors = [torch.from_numpy(one).to(device) for one in arrays]
+        called = module(**dict(zip(how.names, tensors, strict=True))) if how.names else module(*tensors)
+        answer = numbers(called, len(places))
         if found is None:
             found = np.empty((len(tokens), answer.shape[1]))
         found[places] = answer
     return np.empty((0, 1)) if found is None else found
-
-
-def _batches(lengths: Sequence[int], how: TextOptions) -> Iterator[list[int]]:
-    """Places of the texts that are asked together: in order of length, so that little is padded."""
-    batch: list[int] = []
-    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        length = how.max_length if how.padding == "fixed" else lengths[place]
-        other = how.padding == "equal" and batch and lengths[batch[0]] != length
-        if batch and (other or (len(batch) + 1) * length > MAX_TOKENS):
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
-
-
-def _called(
-    module: nn.Module, batch: Sequence[Sequence[int]], length: int, how: TextOptions, pad: int, device: torch.device
-) -> Any:
-    lengths = np.array([len(one) for one in batch], dtype=np.int64)
-    if how.mask == "offsets":
-        flat = np.concatenate([np.asarray(one, dtype=np.int64) for one in batch])
-        arguments = [flat, np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)]
-    else:
-        ids = np.full((len(batch), length), pad, dtype=np.int64)
-        for row, one in enumerate(batch):
-            ids[row, : len(one)] = one
-        arguments = [ids]
-        there = np.arange(length) < lengths[:, None]
-        if how.mask == "lengths":
-            arguments.append(lengths)
-        elif how.mask != "none":
-            arguments.append(there.astype(np.int64) if how.mask == "int64" else there ^ (how.mask == "padding"))
-    tensors = [torch.from_numpy(one).to(device) for one in arguments]
-    if how.names:
-        return module(**dict(zip(how.names, tensors, strict=False)))
-    return module(*tensors)

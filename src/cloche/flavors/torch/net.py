@@ -7,6 +7,7 @@ texts, whether it can be built without memory.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,11 +18,13 @@ from torch import nn
 
 from cloche import tables
 from cloche.errors import SaveRefusedError, UsageError
+from cloche.flavors.tokens import Tokenizer, tokenizer_of
+from cloche.flavors.tokens.batches import tokens_of
+from cloche.flavors.tokens.options import TextOptions
 from cloche.flavors.torch import asking, probing, tasks
 from cloche.flavors.torch.asking import Array
 from cloche.flavors.torch.matrices import matrix_of, some_rows
-from cloche.flavors.torch.options import NetOptions, TextOptions
-from cloche.flavors.torch.tokens import Tokenizer, tokenizer_of
+from cloche.flavors.torch.options import NetOptions
 from cloche.records import Table
 
 OPTIONS = ("config", "tokenizer", "max_length", "training_state")
@@ -69,7 +72,8 @@ class Net:
         Raises:
             ValueError: a row has something missing, or the net answers no finite number.
         """
-        with torch.inference_mode():
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             if self.options.text is None or self.tokenizer is None:
                 matrix = matrix_of(frame, self.options.dtype)
                 found = asking.ask_matrix(self.module, matrix, self.options.dtype, self.device)
@@ -108,7 +112,7 @@ def draft(
     tokenizer = None if options.get("tokenizer") is None else tokenizer_of(options["tokenizer"])
     text = None
     notes: list[str] = []
-    with asking.at_rest(module):
+    with asking.at_rest(module), torch.inference_mode():
         if tokenizer is None:
             if options.get("max_length") is not None:
                 raise UsageError("max_length: counts the tokens of a text; pass tokenizer= too")
@@ -119,7 +123,13 @@ def draft(
             notes += _text_notes(text, options.get("max_length"))
             found = _asked(module, sample, text, tokenizer, dtype, device)
             _check_ids(module, tokenizer)
-    task = tasks.task_of(found, targets, classes)
+
+    def shaken() -> Iterator[Array]:
+        for seed in range(probing.SHAKES):
+            yield _asked(probing.Shaken(module, seed), sample, text, tokenizer, dtype, device)
+
+    with asking.at_rest(module):
+        task = tasks.task_of(found, targets, classes, shaken)
     notes = [tasks.told(task, len(sample)), *notes]
     if tokenizer is None:
         found = found[: len(sample)]
@@ -151,7 +161,7 @@ def _asked(
     dtype: str,
     device: torch.device,
 ) -> Array:
-    with asking.at_rest(module):
+    with asking.at_rest(module), torch.inference_mode():
         if text is None or tokenizer is None:
             return asking.ask_matrix(module, sample, dtype, device)
         return asking.ask_tokens(module, sample, text, tokenizer.pad, device)
@@ -241,25 +251,9 @@ def rows_of_embedding(module: nn.Module) -> int | None:
     return None if first is None else int(first.num_embeddings)
 
 
-def texts_of(frame: Any) -> list[str]:
-    """
-    The texts of a frame of one column.
-
-    Raises:
-        TypeError: something in it is no text.
-    """
+def texts_of(frame: Any) -> list[Any]:
+    """What a frame of one column holds."""
     if isinstance(frame, list):
-        texts = frame
-    else:
-        (column,) = tables.read(frame)
-        texts = column.to_list()
-    for text in texts:
-        if not isinstance(text, str):
-            raise TypeError(f"expected a text, got {type(text).__name__}")
-    return texts
-
-
-def tokens_of(texts: Sequence[str], tokenizer: Tokenizer, max_length: int) -> list[list[int]]:
-    """At least one token a text: one without words is a single unknown one, where there is no such a padding one."""
-    empty = tokenizer.pad if tokenizer.unknown is None else tokenizer.unknown
-    return [one or [empty] for one in tokenizer.encode(texts, max_length)]
+        return frame
+    (column,) = tables.read(frame)
+    return column.to_list()

@@ -8,29 +8,9 @@ from typing import Any, Literal
 import msgspec
 
 from cloche.errors import ManifestError
+from cloche.flavors.tokens.options import TextOptions
 
 WEIGHTS = "model.safetensors"
-
-#: How a second argument of `forward` is made: 1 where there is a token (integers, booleans), True where there is
-#: none, the number of tokens, or where each text begins in one long row of tokens.
-Mask = Literal["none", "int64", "bool", "padding", "lengths", "offsets"]
-#: `longest`: a batch is padded to its longest text; `fixed`: every text to `max_length`; `equal`: only texts of one
-#: length are asked together, because padding changes the answers.
-Padding = Literal["longest", "fixed", "equal"]
-
-
-class TextOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """
-    How a text becomes the arguments of `forward`.
-
-    `names` are the keywords of ids and mask where they are passed by name. `max_length` counts tokens.
-    """
-
-    tokenizer: str
-    max_length: int
-    padding: Padding = "longest"
-    mask: Mask = "none"
-    names: tuple[str, ...] = ()
 
 
 class NetOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
 
 from cloche.errors import SaveRefusedError
+from cloche.flavors.tokens import Tokenizer
+from cloche.flavors.tokens.options import Mask, Padding, TextOptions
 from cloche.flavors.torch.asking import Array, ask_matrix, ask_tokens
-from cloche.flavors.torch.options import Mask, Padding, TextOptions
-from cloche.flavors.torch.tokens import Tokenizer
 
 #: Texts that are asked alone and together.
 PROBED = 24
+#: Spread of the weights of a shaken net, and how many there are.
+_SHAKE = 3.0
+SHAKES = 3
 Answers = Literal["logits", "probabilities"]
 
 
@@ -140,15 +143,39 @@ def matrix_answers(module: nn.Module, matrix: Array, dtype: str, device: torch.d
         ) from exc
 
 
-def kind_of(found: Array) -> Answers:
-    """Probabilities where every number is in [0, 1] and, of several, each row's sum is 1; else logits."""
-    inside = bool(np.all((found >= 0.0) & (found <= 1.0)))
+def kind_of(found: Array, shaken: Callable[[], Iterator[Array]]) -> Answers:
+    """
+    Probabilities where every number is in [0, 1] and, of several, each row's sum is 1; else logits.
+
+    One number alone may lie there by chance, so it has to stay there in the *shaken* net as well.
+    """
     if found.shape[1] == 1:
-        return "probabilities" if inside else "logits"
+        return "probabilities" if _within(found) and all(map(_within, shaken())) else "logits"
     sums = np.abs(found.sum(axis=1) - 1.0)
-    return "probabilities" if inside and bool(np.all(sums <= 1e-3)) else "logits"
+    return "probabilities" if _within(found) and bool(np.all(sums <= 1e-3)) else "logits"
 
 
-def within_one(found: Array) -> bool:
-    """Whether every number is in [0, 1]: probabilities of labels that do not exclude each other."""
-    return bool(np.all((found >= 0.0) & (found <= 1.0)))
+def kind_of_labels(found: Array, shaken: Callable[[], Iterator[Array]]) -> Answers:
+    """The same for labels that do not exclude each other: each number is a probability by itself."""
+    return "probabilities" if _within(found) and all(map(_within, shaken())) else "logits"
+
+
+def _within(found: Array) -> bool:
+    finite = found[np.isfinite(found)]
+    return bool(np.all((finite >= 0.0) & (finite <= 1.0)))
+
+
+class Shaken(nn.Module):
+    """A net with other weights: what its last step keeps in bounds stays in bounds, all else does not."""
+
+    def __init__(self, net: nn.Module, seed: int) -> None:
+        super().__init__()
+        self.net = [net]  # not a part of this one
+        noise = torch.Generator().manual_seed(seed)
+        self.weights = {
+            name: (torch.randn(one.shape, generator=noise) * _SHAKE).to(one.dtype).to(one.device)
+            for name, one in net.named_parameters()
+        }
+
+    def forward(self, *arguments: Any, **named: Any) -> Any:
+        return torch.func.functional_call(self.net[0], self.weights, arguments, named)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,9 +28,14 @@ class Task:
     names: tuple[str, ...] | None = None
 
 
-def task_of(found: Array, targets: Any, classes: Sequence[Any] | Mapping[Any, Any] | None) -> Task:
+def task_of(
+    found: Array,
+    targets: Any,
+    classes: Sequence[Any] | Mapping[Any, Any] | None,
+    shaken: Callable[[], Iterator[Array]],
+) -> Task:
     """
-    What a net that answered *found* (n, width) is for.
+    What a net that answered *found* (n, width) is for; *shaken* is what it answers with other weights.
 
     Raises:
         SaveRefusedError: targets or classes do not fit the width.
@@ -38,11 +43,12 @@ def task_of(found: Array, targets: Any, classes: Sequence[Any] | Mapping[Any, An
     width = found.shape[1]
     truth = None if targets is None else _truth(targets)
     if isinstance(truth, Table) and len(truth.columns) > 1:
-        return _several(found, truth, classes)
+        return _several(found, truth, classes, shaken)
     column = next(iter(truth)) if isinstance(truth, Table) else truth
     codes = None if column is None else _codes(column, width)
     if classes is not None or codes is not None or (column is not None and column.kind in ("string", "boolean")):
-        return _classification(found, column, codes, None if classes is None else len(classes))
+        count = None if classes is None else len(classes)
+        return _classification(found, column, codes, count, shaken)
     if width == 1:
         return Task("regression", "values", 1)
     if column is not None:
@@ -75,7 +81,13 @@ def _codes(column: Column, width: int) -> int | None:
     return width if highest < min(width, _MAX_CODES) else None
 
 
-def _classification(found: Array, column: Column | None, codes: int | None, named: int | None) -> Task:
+def _classification(
+    found: Array,
+    column: Column | None,
+    codes: int | None,
+    named: int | None,
+    shaken: Callable[[], Iterator[Array]],
+) -> Task:
     width = found.shape[1]
     count = max(width, 2)
     if named is not None and named != count:
@@ -87,16 +99,15 @@ def _classification(found: Array, column: Column | None, codes: int | None, name
             f"targets: the net answers numbers and not labels ({', '.join(seen)}); pass classes=[…], one label for "
             f"each of its {count} classes, in the order of its outputs"
         )
-    return Task("classification", probing.kind_of(found), width, tuple(range(count)))
+    return Task("classification", probing.kind_of(found, shaken), width, tuple(range(count)))
 
 
-def _several(found: Array, truth: Table, classes: Any) -> Task:
+def _several(found: Array, truth: Table, classes: Any, shaken: Callable[[], Iterator[Array]]) -> Task:
     width = found.shape[1]
     if len(truth.columns) != width:
         raise SaveRefusedError(f"targets: {len(truth.columns)} columns, and the net answers {width} numbers a row")
     if classes is not None or all(_is_indicator(column) for column in truth):
-        answers: Literal["logits", "probabilities"] = "probabilities" if probing.within_one(found) else "logits"
-        return Task("multilabel", answers, width, tuple(range(width)))
+        return Task("multilabel", probing.kind_of_labels(found, shaken), width, tuple(range(width)))
     return Task("multioutput_regression", "values", width, None, tuple(f"y{place}" for place in range(width)))
 
 

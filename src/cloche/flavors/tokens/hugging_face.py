@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from tokenizers import Tokenizer
 
 from cloche.errors import WrongFormatError
-from cloche.flavors.torch.tokens.words import PADS, UNKNOWNS
+from cloche.flavors.tokens.words import PADS, UNKNOWNS
 
 
 class HuggingFace:

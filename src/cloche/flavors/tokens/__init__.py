@@ -37,9 +37,9 @@ class Tokenizer(Protocol):
 
 
 KINDS = {
-    "words": "cloche.flavors.torch.tokens.words:Words",
-    "tokenizers": "cloche.flavors.torch.tokens.hugging_face:HuggingFace",
-    "sentencepiece": "cloche.flavors.torch.tokens.sentence_pieces:SentencePieces",
+    "words": "cloche.flavors.tokens.words:Words",
+    "tokenizers": "cloche.flavors.tokens.hugging_face:HuggingFace",
+    "sentencepiece": "cloche.flavors.tokens.sentence_pieces:SentencePieces",
 }
 
 
