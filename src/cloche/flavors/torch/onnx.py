@@ -24,11 +24,12 @@ from cloche.flavors.tokens.batches import batches
 from cloche.flavors.torch import asking
 from cloche.flavors.torch.net import Draft
 from cloche.onnx import Interface, OnnxModel, Prepared, Result, Tensor
+from cloche.onnx.runner import open_session
 
 #: What onnxruntime of the oldest supported release runs.
 _OPSET = 17
 _X, _IDS, _MASK, _ANSWER = "x", "ids", "mask", "answer"
-_DTYPES = {"float32": "float32", "float64": "float64"}
+_DTYPES: dict[str, Any] = {"float32": "float32", "float64": "float64"}
 _ROLES: dict[str, Any] = {"regression": "value", "multioutput_regression": "value", "embedding": "embedding"}
 
 
@@ -42,14 +43,33 @@ def convert(model: Draft, contract: Contract) -> OnnxModel:
     """
     if model.dtype not in _DTYPES:
         raise NotLoweredError(f"a net that computes in {model.dtype} has no ONNX form here")
-    arguments, names, axes = _arguments(model)
-    raw = _exported(_Alone(model.module, _keywords(model)), arguments, names, axes)
+    raw, names, one_row = _form(model)
     result = _result(model)
     fields = tuple(field.name for field in contract.inputs)
     if model.text is None:
-        tensor = Tensor(name=_X, fields=fields, dtype=_DTYPES[model.dtype], finite=True)  # type: ignore[arg-type]
-        return OnnxModel(raw, Interface(inputs=(tensor,), outputs=(result,)))
-    return OnnxModel(raw, Interface(prepared=_prepared(model, fields[0], names), outputs=(result,)))
+        tensor = Tensor(name=_X, fields=fields, dtype=_DTYPES[model.dtype], finite=True)
+        return OnnxModel(raw, Interface(inputs=(tensor,), outputs=(result,), one_row=one_row))
+    return OnnxModel(raw, Interface(prepared=_prepared(model, fields[0], names), outputs=(result,), one_row=one_row))
+
+
+def _form(model: Draft) -> tuple[bytes, list[str], bool]:
+    """
+    The model, the names of its inputs, and whether it takes one row only.
+
+    What is traced may have the number of its rows written into it (attention has); with one row that is no loss.
+    """
+    said = "it takes no other number of rows"
+    for one_row in (False, True):
+        arguments, names, axes = _arguments(model, one_row=one_row)
+        raw = _exported(_Alone(model.module, _keywords(model)), arguments, names, axes)
+        trial, _, _ = _arguments(model, one_row=one_row, shorter=True)
+        try:
+            open_session(raw).run([_ANSWER], dict(zip(names, (one.cpu().numpy() for one in trial), strict=True)))
+        except ValueError as exc:
+            said = str(exc)
+            continue
+        return raw, names, one_row
+    raise NotLoweredError(f"what PyTorch exports does not run on other rows: {said}")
 
 
 class _Alone(nn.Module):
@@ -69,18 +89,27 @@ def _keywords(model: Draft) -> tuple[str, ...]:
     return () if model.text is None else model.text.names
 
 
-def _arguments(model: Draft) -> tuple[tuple[torch.Tensor, ...], list[str], dict[str, dict[int, str]]]:
-    """Some rows to trace with, the names of the tensors, and which of their dimensions may be of any length."""
-    device = asking.device_of(model.module)
+def _arguments(
+    model: Draft, *, one_row: bool, shorter: bool = False
+) -> tuple[tuple[torch.Tensor, ...], list[str], dict[str, dict[int, str]]]:
+    """
+    Some rows to trace with, the names of the tensors, and which of their dimensions may be of any length.
+
+    *shorter*: other rows, more of them and of shorter texts, to try what was traced.
+    """
+    device, count = asking.device_of(model.module), 1 if one_row else 3 if shorter else 2
+    free = {} if one_row else {0: "rows"}
     if model.text is None or model.tokenizer is None:
-        matrix = torch.from_numpy(model.sample[:2]).to(getattr(torch, model.dtype)).to(device)
-        return (matrix,), [_X], {_X: {0: "rows"}}
-    some = sorted(model.sample, key=len)[-2:]
+        matrix = torch.from_numpy(model.sample[-count:]).to(getattr(torch, model.dtype)).to(device)
+        return (matrix,), [_X], {_X: free}
+    ordered = sorted(model.sample, key=len)
+    some = ordered[:count] if shorter else ordered[-count:]
     _, arrays = next(batches(some, model.text, model.tokenizer.pad))
     names = [_IDS, _MASK][: len(arrays)]
-    free = {0: "texts"} if model.text.padding == "fixed" else {0: "texts", 1: "tokens"}
+    if model.text.padding != "fixed":
+        free = free | {1: "tokens"}
     axes = {
-        name: {place: free[place] for place in range(array.ndim) if place in free}
+        name: {place: called for place, called in free.items() if place < array.ndim}
         for name, array in zip(names, arrays, strict=True)
     }
     return tuple(torch.from_numpy(one).to(device) for one in arrays), names, axes
@@ -100,7 +129,7 @@ def _exported(
                 opset_version=_OPSET,
                 input_names=names,
                 output_names=[_ANSWER],
-                dynamic_axes={**axes, _ANSWER: {0: "rows"}},
+                dynamic_axes=axes | {_ANSWER: {0: "rows"}},
             )
     except ModuleNotFoundError as exc:
         raise MissingExtraError("the ONNX form of a PyTorch net", exc.name or "onnx", "onnx") from exc
