@@ -32,6 +32,9 @@ class Tokenizer(Protocol):
     def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """The numbers of each text, at most *max_length*; there may be none."""
 
+    def words(self, most: int) -> list[str]:
+        """At most *most* words that it knows, the first ones first."""
+
     def to_bytes(self) -> bytes:
         """What lies in `file`."""
 

@@ -58,6 +58,12 @@ class HuggingFace:
             self._length = max_length
         return [list(one.ids) for one in self._tokenizer.encode_batch(list(texts))]
 
+    def words(self, most: int) -> list[str]:
+        """Whole words of the vocabulary, by id."""
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=False)
+        found = sorted((word for word in vocabulary if word.isalpha()), key=vocabulary.__getitem__)
+        return found[:most]
+
     def to_bytes(self) -> bytes:
         """`tokenizer.json`, as it came."""
         return self._raw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
 from sentencepiece import SentencePieceProcessor
@@ -43,6 +44,12 @@ class SentencePieces:
     def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """The pieces of each text."""
         return [list(one)[:max_length] for one in self._processor.encode(list(texts), out_type=int)]
+
+    def words(self, most: int) -> list[str]:
+        """Pieces that begin a word, by id."""
+        pieces = (self._processor.id_to_piece(place) for place in range(self._processor.get_piece_size()))
+        found = (piece.removeprefix("\u2581") for piece in pieces if piece.startswith("\u2581"))
+        return list(islice((piece for piece in found if piece.isalpha()), most))
 
     def to_bytes(self) -> bytes:
         """`tokenizer.model`, as it came."""

@@ -120,6 +120,12 @@ class Words:
             return [self._words[word] for word in words if word in self._words]
         return [self._words.get(word, self.unknown) for word in words]
 
+    def words(self, most: int) -> list[str]:
+        """Words of the vocabulary, by number."""
+        special = {*PADS, *UNKNOWNS}
+        ordered = sorted(self._words, key=self._words.__getitem__)
+        return [word for word in ordered if word not in special][:most]
+
     def to_bytes(self) -> bytes:
         """`vocabulary.json`, with what was found said outright."""
         said = msgspec.structs.replace(self._said, pad=self.pad, unknown=self.unknown)

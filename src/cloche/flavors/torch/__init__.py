@@ -35,6 +35,8 @@ _TOLERANCES = {
 #: Characters of a text that are taken for each token that is read, and at least and at most.
 _CHARACTERS = 100
 _LEAST, _MOST = 10_000, 500_000
+#: Words that golden texts are made of.
+_WORDS = 2_000
 
 
 class TorchFlavor(Flavor):
@@ -78,7 +80,8 @@ class TorchFlavor(Flavor):
                 model.task, names=None, n_inputs=width, inputs=inputs, notes=model.notes, hyperparameters=_config(model)
             )
         length = min(max(_LEAST, _CHARACTERS * model.text.max_length), _MOST)
-        facts = InputFacts(text=True, source="the tokenizer", max_length=length)
+        words = () if model.tokenizer is None else tuple(model.tokenizer.words(_WORDS))
+        facts = InputFacts(text=True, source="the tokenizer", max_length=length, words=words)
         return tasks.facts(
             model.task,
             names=None,

@@ -22,6 +22,7 @@ from cloche.contract.model import Contract
 from cloche.errors import MissingExtraError, NotLoweredError
 from cloche.flavors.tokens.batches import batches
 from cloche.flavors.torch import asking
+from cloche.flavors.torch.bags import without_bags
 from cloche.flavors.torch.net import Draft
 from cloche.onnx import Interface, OnnxModel, Prepared, Result, Tensor
 from cloche.onnx.runner import open_session
@@ -61,7 +62,7 @@ def _form(model: Draft) -> tuple[bytes, list[str], bool]:
     said = "it takes no other number of rows"
     for one_row in (False, True):
         arguments, names, axes = _arguments(model, one_row=one_row)
-        raw = _exported(_Alone(model.module, _keywords(model)), arguments, names, axes)
+        raw = _exported(_Alone(without_bags(model.module), _keywords(model)), arguments, names, axes)
         trial, _, _ = _arguments(model, one_row=one_row, shorter=True)
         try:
             open_session(raw).run([_ANSWER], dict(zip(names, (one.cpu().numpy() for one in trial), strict=True)))
@@ -145,6 +146,8 @@ def _quietly() -> Iterator[None]:
     """The exporter tells of its age and of constants; attention is exported as its arithmetic, not as one kernel."""
     fast = torch.backends.mha.get_fastpath_enabled()
     level = logging.getLogger("torch.onnx").level
+    printing = torch._C._jit_is_onnx_log_enabled()  # the whole graph, on standard output, where it fails
+    torch._C._jit_set_onnx_log_enabled(False)
     torch.backends.mha.set_fastpath_enabled(False)
     logging.getLogger("torch.onnx").setLevel(logging.CRITICAL)
     try:
@@ -152,6 +155,7 @@ def _quietly() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
+        torch._C._jit_set_onnx_log_enabled(printing)
         torch.backends.mha.set_fastpath_enabled(fast)
         logging.getLogger("torch.onnx").setLevel(level)
 
