@@ -33,7 +33,7 @@ def read() -> tuple[list[str], list[str]]:
 
 
 def train(texts: list[str], labels: list[str], vocabulary: dict[str, int]) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """The mean of the words' vectors, and a line between two kinds of them: PyTorch's own layers, so no class to ship."""
+    """The mean of the words' vectors, and a line between two kinds of it: PyTorch's own layers, no class to ship."""
     torch.manual_seed(7)
     net = nn.Sequential(nn.EmbeddingBag(len(vocabulary), 24, mode="mean", padding_idx=0), nn.Linear(24, len(LABELS)))
     numbers = [torch.tensor([vocabulary.get(word, 1) for word in words(text)]) for text in texts]

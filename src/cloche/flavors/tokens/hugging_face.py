@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from tokenizers import Tokenizer
 
 from cloche.errors import WrongFormatError
 from cloche.flavors.tokens.words import PADS, UNKNOWNS
+
+#: What a file has to take before it is trusted with a request.
+_TRIED = ("", "A first try, with 3 words: naïve, 日本語 and \U0001f642.", "x" * 200)
+
+
+@contextlib.contextmanager
+def _panics() -> Iterator[None]:
+    """What the library panics with is no Exception, and would end the process: a file may bring that about."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as exc:
+        if type(exc).__name__ != "PanicException":
+            raise
+        raise ValueError(f"the library tokenizers gave up: {exc}") from exc
 
 
 class HuggingFace:
@@ -45,18 +62,20 @@ class HuggingFace:
             WrongFormatError: the library does not read it.
         """
         try:
-            return cls(Tokenizer.from_str(raw.decode("utf-8")), raw)
-        except BaseException as exc:  # what the library panics with is no Exception
-            if isinstance(exc, (KeyboardInterrupt, SystemExit)):
-                raise
-            raise WrongFormatError(f"{name}: expected a tokenizer.json: {exc}") from exc
+            with _panics():
+                made = cls(Tokenizer.from_str(raw.decode("utf-8")), raw)
+                made.encode(_TRIED, 16)
+        except Exception as exc:  # the library raises nothing narrower
+            raise WrongFormatError(f"{name}: expected a tokenizer.json: {str(exc)[:300]}") from exc
+        return made
 
     def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """The ids of each text, special tokens with them."""
-        if self._length != max_length:
-            self._tokenizer.enable_truncation(max_length)
-            self._length = max_length
-        return [list(one.ids) for one in self._tokenizer.encode_batch(list(texts))]
+        with _panics():
+            if self._length != max_length:
+                self._tokenizer.enable_truncation(max_length)
+                self._length = max_length
+            return [list(one.ids) for one in self._tokenizer.encode_batch(list(texts))]
 
     def words(self, most: int) -> list[str]:
         """Whole words of the vocabulary, by id."""
