@@ -54,7 +54,7 @@ def description(module: nn.Module) -> dict[str, Any] | None:
 def _arguments(module: nn.Module) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     for parameter in inspect.signature(type(module)).parameters.values():
-        if parameter.name in _NOT_KEPT:
+        if parameter.name in _NOT_KEPT or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         if parameter.name == "bias":
             found["bias"] = module.bias is not None

@@ -119,10 +119,10 @@ def draft(
             sample: Any = _matrix(module, table, dtype)
             found = probing.matrix_answers(module, sample, dtype, device)
         else:
+            _check_ids(module, tokenizer)
             sample, text = _texts(module, table, tokenizer, options.get("max_length"), device)
             notes += _text_notes(text, options.get("max_length"))
             found = _asked(module, sample, text, tokenizer, dtype, device)
-            _check_ids(module, tokenizer)
 
     def shaken() -> Iterator[Array]:
         for seed in range(probing.SHAKES):
