@@ -127,7 +127,7 @@ def test_targets_that_do_not_fit_are_refused(nets: Any, told: Any, words: str) -
             id="ids-too-large",
         ),
         pytest.param(
-            lambda n: n.bag(), ["a"], {"tokenizer": {"a": 1}, "max_length": 0}, UsageError, "from 1 on", id="length"
+            lambda n: n.bag(), ["a"], {"tokenizer": {"a": 1}, "max_length": 0}, UsageError, "1 to 100000", id="length"
         ),
         pytest.param(lambda n: n.Fixed(n.SIZE, 9), ["I loved it"], {}, SaveRefusedError, "max_length=", id="fixed"),
     ],

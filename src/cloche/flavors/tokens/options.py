@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -13,6 +13,9 @@ Mask = Literal["none", "int64", "bool", "padding", "lengths", "offsets"]
 #: length are asked together, because padding changes the answers.
 Padding = Literal["longest", "fixed", "equal"]
 
+#: Tokens of a text, at most: a net pads to as many where it wants one length.
+MAX_LENGTH = 100_000
+
 
 class TextOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """
@@ -22,7 +25,7 @@ class TextOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
     """
 
     tokenizer: str
-    max_length: int
+    max_length: Annotated[int, msgspec.Meta(ge=1, le=MAX_LENGTH)]
     padding: Padding = "longest"
     mask: Mask = "none"
     names: tuple[str, ...] = ()

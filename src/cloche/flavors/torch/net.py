@@ -20,7 +20,7 @@ from cloche import tables
 from cloche.errors import SaveRefusedError, UsageError
 from cloche.flavors.tokens import Tokenizer, tokenizer_of
 from cloche.flavors.tokens.batches import tokens_of
-from cloche.flavors.tokens.options import TextOptions
+from cloche.flavors.tokens.options import MAX_LENGTH, TextOptions
 from cloche.flavors.torch import asking, probing, tasks
 from cloche.flavors.torch.asking import Array
 from cloche.flavors.torch.matrices import matrix_of, some_rows
@@ -197,10 +197,8 @@ def _width(module: nn.Module) -> int:
 def _texts(
     module: nn.Module, table: Table | None, tokenizer: Tokenizer, max_length: int | None, device: torch.device
 ) -> tuple[list[list[int]], TextOptions]:
-    if max_length is not None and (not isinstance(max_length, int) or isinstance(max_length, bool) or max_length < 1):
-        raise UsageError(
-            f"max_length: expected the most tokens of a text, a whole number from 1 on, got {max_length!r}"
-        )
+    if max_length is not None and not (type(max_length) is int and 1 <= max_length <= MAX_LENGTH):
+        raise UsageError(f"max_length: expected the most tokens of a text, 1 to {MAX_LENGTH}, got {max_length!r}")
     texts = _given_texts(table)
     if max_length is None:
         longest = max((len(one) for one in tokenizer.encode(texts, MAX_TOKENS)), default=0)
