@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import cloche
-from cloche.errors import SaveRefusedError, UntrustedTypeError, UsageError
+from cloche.errors import SaveRefusedError, UntrustedTypeError
 from conftest import needs
 from servers import Server, cloche_here, serving
 from servers import cloche as command
@@ -67,8 +67,9 @@ def store(nets: Any, trusting: dict[str, str], tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="module", params=["without-the-code", "natively"])
 def server(request: pytest.FixtureRequest, store: str, trusting: dict[str, str]) -> Iterator[Server]:
+    """What has a device asked for is answered by PyTorch itself, on the processor where there is no other."""
     native = request.param == "natively"
-    flags = ["--engine", "native"] if native else []
+    flags = ["--device", "auto"] if native else []
     with serving(["table", "bag", "own"], store=store, flags=flags, env=trusting if native else {}) as started:
         yield started
 
@@ -99,10 +100,14 @@ def _words(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["table", "bag", "own"])
-def test_the_answers_over_http_are_the_nets_own(server: Server, nets: Any, name: str) -> None:
+def test_the_answers_over_http_are_the_nets_own(
+    server: Server, nets: Any, name: str, request: pytest.FixtureRequest
+) -> None:
     rows = ROWS if name == "table" else [{"text": text} for text in nets.TEXTS]
     classes = SPECIES if name == "table" else LABELS
     own = shares(nets, name)
+    engine = asked(server, f"/models/{name}")["guaranteed"]["engine"]
+    assert engine == ("native" if "natively" in request.node.name else "onnx")
     together = asked(server, f"/models/{name}/predict", rows)
     for place, row in enumerate(rows):
         alone = asked(server, f"/models/{name}/predict", row)
@@ -145,15 +150,6 @@ def test_a_device_that_is_not_there_is_said_at_the_start(store: str, nets: Any) 
 def test_the_training_state_is_read_back_and_lies_beside_what_answers(store: str, nets: Any) -> None:
     found = cloche.training_state("table", store=store)
     assert (found["epoch"], found["best"], found["momentum"][0].tolist()) == (7, 0.25, [1.0, 1.0, 1.0])
-    with pytest.raises(UsageError, match="keeps no training state"):
-        cloche.training_state("nothing-of-a-net", store=_sklearn_store(store))
-
-
-def _sklearn_store(store: str) -> str:
-    linear = importlib.import_module("sklearn.linear_model").LinearRegression().fit(X, X[:, 0] * 2)
-    with importlib.import_module("warm").saves():
-        cloche.save(linear, "nothing-of-a-net", inputs=X, store=store, quiet=True)
-    return store
 
 
 def test_a_file_of_tensors_is_saved_from_the_command_line(

@@ -8,7 +8,6 @@ refuses every other name; versions before 2.10 had ways around that.
 from __future__ import annotations
 
 import io
-import pickle
 import re
 import zipfile
 from collections.abc import Mapping
@@ -93,15 +92,19 @@ def _unpickled(raw: bytes, path: Path) -> Any:
         )
     try:
         return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as exc:
-        named = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(exc))
-        what = f" ({named[1]})" if named else ""
-        raise WrongFormatError(
-            f"{path.name}: holds more than tensors{what}: a pickle of a whole module or of other objects runs code "
-            f"when it is opened, so it is not opened; in the program that made it {_RECIPE}"
-        ) from exc
-    except Exception as exc:  # what a broken archive makes of the reader
-        raise WrongFormatError(f"{path.name}: expected a state dict of PyTorch: {type(exc).__name__}: {exc}") from exc
+    except Exception as exc:  # a broken archive makes the reader raise anything
+        raise _unreadable(exc, path) from exc
+
+
+def _unreadable(exc: Exception, path: Path) -> WrongFormatError:
+    if type(exc).__name__ != "UnpicklingError":
+        return WrongFormatError(f"{path.name}: expected a state dict of PyTorch: {type(exc).__name__}: {exc}")
+    named = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(exc))
+    what = f" ({named[1]})" if named else ""
+    return WrongFormatError(
+        f"{path.name}: holds more than tensors{what}: a pickle of a whole module or of other objects runs code "
+        f"when it is opened, so it is not opened; in the program that made it {_RECIPE}"
+    )
 
 
 def _checkpoint(found: Any, path: Path) -> Checkpoint:
