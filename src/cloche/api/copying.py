@@ -30,7 +30,7 @@ def copy(here: Workplace, reference: str, to: str, *, name: str | None = None) -
     same = [record for record in target.versions(name) if record.manifest == found.manifest]
     if same:
         return same[-1], False
-    directory = here.registry.fetch(found, here.settings.cache)
+    directory = here.registry.fetch(found, here.settings.cache, here.trust)
     contract = read_contract(directory)
     record = target.publish(
         directory,

@@ -102,7 +102,7 @@ def _version(here: Workplace, record: VersionRecord, *, deep: bool, worst: State
         if here.trust.require_signature and record.signature is None:
             return Check(name, worst, "not signed, and signatures are required here", "sign it: save it again")
         if deep:
-            open_artifact(here.registry.fetch(record, here.settings.cache), here.trust)
+            open_artifact(here.registry.fetch(record, here.settings.cache, here.trust), here.trust)
             return Check(name, "ok", "opens, and answers its golden rows")
     except MissingExtraError as exc:
         return Check(name, worst, "its library is not installed here", str(exc))

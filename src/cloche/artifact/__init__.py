@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from cloche.artifact.load import CONTRACT, EngineChoice, OpenArtifact, chosen, open_artifact, read_contract
-from cloche.artifact.signature import check_signature, sign
+from cloche.artifact.load import (
+    CONTRACT,
+    EngineChoice,
+    OpenArtifact,
+    check_trusted,
+    chosen,
+    open_artifact,
+    read_contract,
+)
+from cloche.signing import check_signature, sign
 
 __all__ = [
     "CONTRACT",
     "EngineChoice",
     "OpenArtifact",
     "check_signature",
+    "check_trusted",
     "chosen",
     "open_artifact",
     "read_contract",

@@ -55,6 +55,7 @@ def show(reader: Reader, record: VersionRecord) -> dict[str, Any]:
     """Everything that is known about one version."""
     manifest, contract = reader.manifest_of(record), reader.contract_of(record)
     told: dict[str, Any] = msgspec.to_builtins(manifest)
+    added = [{"key": one.key_id, "by": one.by, "at": one.at} for one in reader.signatures_of(record)]
     return {
         "name": record.name,
         "version": record.version,
@@ -62,7 +63,8 @@ def show(reader: Reader, record: VersionRecord) -> dict[str, Any]:
         "contract": record.contract,
         "revision": record.revision,
         "artifact": record.manifest,
-        "signed": record.signature is not None,
+        "signed": record.signature is not None or bool(added),
+        **({"signatures": added} if added else {}),
         "published_by": record.by,
         "published_at": record.at,
         **({} if record.copied_from is None else {"copied_from": msgspec.to_builtins(record.copied_from)}),
