@@ -71,10 +71,19 @@ def entries(path: Path) -> Iterator[dict[str, Any]]:
 def _append(path: Path, line: str) -> None:
     """In one write, so that lines of several processes do not mix."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(path, flags, 0o600)
     try:
-        os.write(handle, (line + "\n").encode())
+        os.write(handle, (b"\n" if _torn(handle) else b"") + f"{line}\n".encode())
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _torn(handle: int) -> bool:
+    """Whether the last line was cut off by a crash; the next one must not continue it."""
+    size = os.fstat(handle).st_size
+    if not size:
+        return False
+    os.lseek(handle, size - 1, os.SEEK_SET)
+    return os.read(handle, 1) != b"\n"

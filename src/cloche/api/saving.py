@@ -38,6 +38,7 @@ def save(
     engine: str = "auto",
     promote: bool = False,
     new_contract: bool = False,
+    sign_with: str | Path | None = None,
     store: str | None = None,
     quiet: bool = False,
 ) -> Version:
@@ -73,12 +74,14 @@ def save(
         promote: Make the new version live at once.
         new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
             nothing, whatever the new version breaks.
+        sign_with: File with the Ed25519 private key (PEM) that signs the version, instead of `CLOCHE_SIGNING_KEY`.
         store: A store's URL or path, instead of `CLOCHE_STORE`.
         quiet: Do not print the summary.
 
     Raises:
         SaveRefusedError: the model or the table cannot be frozen as it is; the message holds the recipe.
         BreakingContractError: callers of the name's contract would break; nothing was published.
+        SignatureError: signatures are required here, and it was not signed with a trusted key.
         StoreError: the store could not be read or written.
     """
     here = workplace(store)
@@ -100,7 +103,7 @@ def save(
         log_inputs=_checked(log_inputs),
         engine=engine,
     )
-    version = _save(here, model, name, request, promote=promote, new_contract=new_contract)
+    version = _save(here, model, name, request, promote=promote, new_contract=new_contract, sign_with=sign_with)
     if not quiet and not _in_notebook():
         print(version)
     return version
@@ -120,7 +123,14 @@ def inspect(
 
 
 def _save(
-    here: Workplace, model: Any, name: str, request: SaveRequest, *, promote: bool, new_contract: bool
+    here: Workplace,
+    model: Any,
+    name: str,
+    request: SaveRequest,
+    *,
+    promote: bool,
+    new_contract: bool,
+    sign_with: str | Path | None,
 ) -> Version:
     with tempfile.TemporaryDirectory(prefix="cloche-save-") as root:
         staged = stage(
@@ -133,7 +143,7 @@ def _save(
             created_by=here.user,
             progress=_progress,
         )
-        return publish(here, staged, promote=promote, new_contract=new_contract)
+        return publish(here, staged, promote=promote, new_contract=new_contract, sign_with=sign_with)
 
 
 def _previous(here: Workplace, name: str) -> Contract | None:

@@ -64,6 +64,7 @@ _CONTEXT = click.option(
     show_default=True,
     help="What answers: the first there is; the twin, its own library, or its ONNX form or no save.",
 )
+@click.option("--sign", "sign_with", type=_FILE, metavar="KEY", help="Sign it with this Ed25519 private key (PEM).")
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")
 @store_option
@@ -85,6 +86,7 @@ def save(
     description: str | None,
     log_inputs: LogInputs | None,
     engine: str,
+    sign_with: Path | None,
     promote: bool,
     new_contract: bool,
     store: str | None,
@@ -115,6 +117,7 @@ def save(
         engine=engine,
         promote=promote,
         new_contract=new_contract,
+        sign_with=sign_with,
         store=store,
         quiet=True,
     )

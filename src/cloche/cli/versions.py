@@ -1,4 +1,4 @@
-"""`cloche list | show | diff | verify`: what is in the store."""
+"""`cloche list | show | diff`: what is in the store."""
 
 from __future__ import annotations
 
@@ -63,24 +63,3 @@ def diff(name: str, old: int, new: int, store: str | None, as_json: bool) -> Non
     print_store(here.store.describe())
     for line in differences(document):
         click.echo(line)
-
-
-@click.command()
-@click.argument("name", required=False)
-@store_option
-@json_option
-def verify(name: str | None, store: str | None, as_json: bool) -> int:
-    """Hash every stored byte again; exit status 1 if one is wrong.
-
-    The chain of route events is followed too: each holds the digest of the one before.
-    """
-    here = workplace(store)
-    report = here.registry.verify(name)
-    if as_json:
-        print_json({"store": here.store.describe(), "checked": report.checked, "findings": report.findings})
-    else:
-        print_store(here.store.describe())
-        for finding in report.findings:
-            click.echo(f"{finding.severity}: {finding.where}: {finding.what}")
-        click.echo(f"{report.checked} objects checked, {len(report.findings)} findings")
-    return 1 if any(finding.severity == "error" for finding in report.findings) else 0

@@ -226,7 +226,8 @@ class Settings:
     log: LogConfig = LogConfig()
     traces: TracesConfig = TracesConfig()
     audit_log: Path = _setting(
-        Path(), "file to which every decision of trust is appended (default: audit.jsonl in the platform's state folder)"
+        Path(),
+        "file to which every decision of trust is appended (default: audit.jsonl in the platform's state folder)",
     )
     only_store: Location | None = _setting(
         None, "a store that takes the place of every other, whatever calls and flags name; `cloche reproduce` sets it"
