@@ -33,6 +33,8 @@ def save(
     data_version: str | None = None,
     seed: int | None = None,
     description: str | None = None,
+    license_id: str | None = None,
+    script: str | Path | bool | None = None,
     golden: str = "synthetic",
     log_inputs: LogInputs | None = None,
     engine: str = "auto",
@@ -64,7 +66,11 @@ def save(
         contract: Overrides of learnt rules, `{"age": {"minimum": 0}}`.
         data_version: Your own name for the training data (a DVC or lakeFS commit).
         seed: The seed of the split or the fit.
-        description: One paragraph for the model card.
+        description: One paragraph for the model card: what the model is meant for.
+        license_id: Under which license others may use it, as an SPDX identifier (`"Apache-2.0"`), for the card.
+        script: The program that trains: without it the one that is running now is recorded by its sha256, its place in
+            git and its arguments, so that `cloche reproduce` can run it again. A path records another one, `"copy"`
+            keeps the text of the running one in the artifact, False records nothing.
         golden: `"synthetic"` rows drawn from the profile, or `"rows"`: real training rows.
         log_inputs: What the prediction log keeps of the inputs: `"keep"` their values, `"summary"` only which bin of
             the reference each lies in, `"none"` nothing. Without it as the predecessor's, else `"keep"`.
@@ -99,6 +105,8 @@ def save(
         data_version=data_version,
         seed=seed,
         description=description,
+        license=license_id,
+        script=script,
         golden=golden,
         log_inputs=_checked(log_inputs),
         engine=engine,

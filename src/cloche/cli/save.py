@@ -52,6 +52,8 @@ _CONTEXT = click.option(
 @click.option("--data-version", metavar="TEXT", help="Your own name for the training data.")
 @click.option("--seed", type=int, help="The seed of the split or the fit.")
 @click.option("--description", metavar="TEXT", help="One paragraph for the model card.")
+@click.option("--license", "license_id", metavar="SPDX", help="Under which license others may use it: Apache-2.0.")
+@click.option("--script", type=_FILE, metavar="FILE", help="The program that trained it: recorded, not run.")
 @click.option(
     "--log-inputs",
     type=click.Choice(get_args(LogInputs)),
@@ -84,6 +86,8 @@ def save(
     data_version: str | None,
     seed: int | None,
     description: str | None,
+    license_id: str | None,
+    script: Path | None,
     log_inputs: LogInputs | None,
     engine: str,
     sign_with: Path | None,
@@ -113,6 +117,8 @@ def save(
         data_version=data_version,
         seed=seed,
         description=description,
+        license_id=license_id,
+        script=script if script is not None else False,
         log_inputs=log_inputs,
         engine=engine,
         promote=promote,

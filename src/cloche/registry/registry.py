@@ -186,7 +186,7 @@ class Registry(Reader):
         return collect.Collector(self, by).run(grace, dry_run=dry_run)
 
     def fetch(self, record: VersionRecord, cache: Path, trust: TrustPolicy = DEFAULT) -> Path:
-        """The folder of the version's artifact under *cache*, every digest checked; *trust* says which signers count."""
+        """The folder of the version's artifact under *cache*, every digest checked; *trust* says whose word counts."""
         return fetch.fetch(self.store, record, cache, trust)
 
     def sign(self, record: VersionRecord, private_key_pem: bytes, *, by: str) -> tuple[Signature, bool]:

@@ -311,7 +311,9 @@ def forged(change: Callable[[dict[str, Any]], Any]) -> Callable[[Place], None]:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        pytest.param(forged(lambda d: d.update(signature=base64.b64encode(b"0" * 64).decode())), "not the signature of"),
+        pytest.param(
+            forged(lambda d: d.update(signature=base64.b64encode(b"0" * 64).decode())), "not the signature of"
+        ),
         pytest.param(forged(lambda d: d.update(signature="no base64 é")), "not the signature of"),
         pytest.param(forged(lambda d: d.update(key=base64.b64encode(b"1" * 32).decode())), "not the signature of"),
         pytest.param(forged(lambda d: d.update(key="short")), "no Ed25519 public key"),
