@@ -203,19 +203,27 @@ def _same(file: Path, script: Script) -> Path:
 
 def _check_out(repository: Path, commit: str, target: Path) -> str | None:
     """Put the commit of *repository* into *target*; why that was not possible, or None. No hook of it runs."""
-    if _git(repository, "cat-file", "-e", f"{commit}^{{commit}}") is not None:
+    done, said = _git(repository, "cat-file", "-e", f"{commit}^{{commit}}")
+    if not done:
         return f"commit {commit[:12]} is in no repository at {repository} (--repo names a clone)"
-    return _git(repository, "clone", "--quiet", "--shared", "--no-checkout", ".", str(target)) or _git(
-        target, "-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--detach", commit
-    )
+    done, said = _git(repository, "rev-parse", "--git-common-dir")  # of a linked work tree too, and of a bare one
+    if done:
+        done, said = _git(
+            repository, "clone", "--quiet", "--shared", "--no-checkout", str(repository / said), str(target)
+        )
+    if done:
+        done, said = _git(target, "-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--detach", commit)
+    return None if done else said
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
-    """Run git there; None where it did what it was asked for, else what it said."""
+def _git(folder: Path, *arguments: str) -> tuple[bool, str]:
+    """Run git there; whether it did what it was asked for, and what it said."""
     try:
         done = subprocess.run(
             ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
-        return f"git {arguments[0]}: {exc}"
-    return None if done.returncode == 0 else f"git {arguments[0]}: {done.stderr.strip() or 'failed'}"
+        return False, f"git {arguments[0]}: {exc}"
+    if done.returncode:
+        return False, f"git {arguments[0]}: {done.stderr.strip() or 'failed'}"
+    return True, done.stdout.strip()
