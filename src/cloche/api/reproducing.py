@@ -16,7 +16,7 @@ from cloche.api.workplace import Workplace
 from cloche.artifact import OpenArtifact, golden, open_artifact
 from cloche.engines import differences
 from cloche.errors import NotReproducibleError
-from cloche.manifest import Manifest
+from cloche.manifest import Manifest, Tolerance
 from cloche.registry import Registry, VersionRecord
 from cloche.registry.views import columns
 from cloche.saving import answering, synthetic
@@ -76,7 +76,8 @@ def reproduce(here: Workplace, record: VersionRecord, rerun: Rerun, *, timeout_s
     made, notes = _made(rerun.store, record.name)
     directory = made.registry.fetch(made.record, rerun.store.with_name("cache"))
     new = open_artifact(directory, here.trust.names_only().with_digest(made.record.manifest))
-    rows, found = _compared(old, new)
+    tolerance = old.manifest.tolerance_of(old.engine.name, new.engine.name)
+    rows, found = _compared(old, new, tolerance)
     verdict: Literal["equal", "different"] = "different" if found else "equal"
     audit.record(here.trust.audit, who=here.user, what="reproduce", verdict=verdict, name=name, digest=record.manifest)
     return Reproduction(
@@ -86,7 +87,7 @@ def reproduce(here: Workplace, record: VersionRecord, rerun: Rerun, *, timeout_s
         source=rerun.source,
         command=rerun.command,
         rows=rows,
-        tolerance=msgspec.to_builtins(old.manifest.tolerance),
+        tolerance=msgspec.to_builtins(tolerance),
         differences=tuple(found[:_TOLD]),
         columns=_columns(old.manifest, new.manifest),
         hyperparameters=_changes(old.manifest.training.hyperparameters, new.manifest.training.hyperparameters),
@@ -119,7 +120,7 @@ def _made(store: Path, name: str) -> tuple[_Made, tuple[str, ...]]:
 # -- comparing -------------------------------------------------------------------------------------
 
 
-def _compared(old: OpenArtifact, new: OpenArtifact) -> tuple[int, list[str]]:
+def _compared(old: OpenArtifact, new: OpenArtifact, tolerance: Tolerance) -> tuple[int, list[str]]:
     """How many rows were asked, and where the answers differ; both models are asked by the recorded contract."""
     compiled = answering.inputs_only(old.contract)
     before = answering.answer(EngineHere(old.engine), compiled, _rows(old))
@@ -132,7 +133,7 @@ def _compared(old: OpenArtifact, new: OpenArtifact) -> tuple[int, list[str]]:
     if len(after.rows) != len(before.rows):
         lost = len(before.rows) - len(after.rows)
         return len(before.rows), [f"{lost} rows are not answered by the new model: {after.refused}"]
-    return len(before.rows), differences(before.outputs, after.outputs, old.manifest.tolerance)
+    return len(before.rows), differences(before.outputs, after.outputs, tolerance)
 
 
 def _rows(old: OpenArtifact) -> list[dict[str, Any]]:

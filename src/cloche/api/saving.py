@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from cloche.api.publishing import publish
+from cloche.api.publishing import check_will_be_signed, publish
 from cloche.api.version import Version
 from cloche.api.workplace import Workplace, workplace
 from cloche.contract.model import Contract, LogInputs
@@ -92,6 +92,7 @@ def save(
     """
     here = workplace(store)
     check_name(name)
+    check_will_be_signed(here, sign_with)
     request = SaveRequest(
         inputs=inputs,
         targets=targets,

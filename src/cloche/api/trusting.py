@@ -13,7 +13,7 @@ from typing import Any
 from cloche import audit
 from cloche.api.publishing import read_private_key
 from cloche.api.workplace import Workplace
-from cloche.artifact import check_signature
+from cloche.artifact import check_signature, chosen
 from cloche.config import Grant, grants
 from cloche.config.grants import Kind
 from cloche.errors import ArtifactError, MissingExtraError, NotFoundError, SignatureError, UsageError
@@ -284,9 +284,10 @@ def _why(code: str | None, *, trusted: bool, signed: bool, name: str) -> str:
 
 
 def _code(manifest: Manifest) -> str | None:
-    """Why the model's own format runs code; where an exact twin answers first, that format stays shut."""
+    """Why the model's own format runs code; where another engine answers first, that format stays shut."""
     try:
-        return get_flavor(manifest.flavor).code(manifest.options) if manifest.engines[:1] != ("twin",) else None
+        native = chosen(manifest, "auto") == "native"
+        return get_flavor(manifest.flavor).code(manifest.options) if native else None
     except MissingExtraError:
         return None
 

@@ -140,11 +140,13 @@ def _engines(manifest: Manifest) -> Iterator[str]:
     if manifest.engines[:1] == ("twin",):
         compared = "" if twin is None else f", compared with the model on {twin.rows + twin.boundary_rows} rows"
         yield f"- The exact twin answers{compared}: no model library is needed."
+    elif manifest.engines[:1] == ("onnx",):
+        yield "- An ONNX form of the model answers, compared with it when it was saved."
     else:
         yield f"- {_cell(manifest.framework)} answers."
     if twin is not None and twin.refused is not None:
         yield f"- There is no exact twin: {_cell(twin.refused)}"
-    one = manifest.tolerance
+    one = manifest.tolerance_of(*manifest.engines[:1])
     yield f"- An answer is within {one.absolute:g} + {one.relative:g} · |y| of the model's own ({one.dtype})."
     yield "- Rows with known answers are in `golden.jsonl`, and are checked at every opening."
 
