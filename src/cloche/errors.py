@@ -124,6 +124,10 @@ class RouteRaceError(RefusedError):
     """Somebody else changed the routes first, and the change no longer makes sense."""
 
 
+class NotReproducibleError(RefusedError):
+    """The training of a version cannot be run again here; the message says what is missing."""
+
+
 class AmbiguousRequestIdError(RefusedError):
     """The id is that of several requests; the message says of how many."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from cloche.api.publishing import publish
+from cloche.api.publishing import check_will_be_signed, publish
 from cloche.api.version import Version
 from cloche.api.workplace import Workplace, workplace
 from cloche.contract.model import Contract, LogInputs
@@ -33,6 +33,8 @@ def save(
     data_version: str | None = None,
     seed: int | None = None,
     description: str | None = None,
+    license_id: str | None = None,
+    script: str | Path | bool | None = None,
     golden: str = "synthetic",
     log_inputs: LogInputs | None = None,
     engine: str = "auto",
@@ -42,6 +44,7 @@ def save(
     training_state: Mapping[str, Any] | None = None,
     promote: bool = False,
     new_contract: bool = False,
+    sign_with: str | Path | None = None,
     store: str | None = None,
     quiet: bool = False,
 ) -> Version:
@@ -67,7 +70,11 @@ def save(
         contract: Overrides of learnt rules, `{"age": {"minimum": 0}}`.
         data_version: Your own name for the training data (a DVC or lakeFS commit).
         seed: The seed of the split or the fit.
-        description: One paragraph for the model card.
+        description: One paragraph for the model card: what the model is meant for.
+        license_id: Under which license others may use it, as an SPDX identifier (`"Apache-2.0"`), for the card.
+        script: The program that trains: without it the one that is running now is recorded by its sha256, its place in
+            git and its arguments, so that `cloche reproduce` can run it again. A path records another one, `"copy"`
+            keeps the text of the running one in the artifact, False records nothing.
         golden: `"synthetic"` rows drawn from the profile, or `"rows"`: real training rows.
         log_inputs: What the prediction log keeps of the inputs: `"keep"` their values, `"summary"` only which bin of
             the reference each lies in, `"none"` nothing. Without it as the predecessor's, else `"keep"`.
@@ -84,16 +91,19 @@ def save(
         promote: Make the new version live at once.
         new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
             nothing, whatever the new version breaks.
+        sign_with: File with the Ed25519 private key (PEM) that signs the version, instead of `CLOCHE_SIGNING_KEY`.
         store: A store's URL or path, instead of `CLOCHE_STORE`.
         quiet: Do not print the summary.
 
     Raises:
         SaveRefusedError: the model or the table cannot be frozen as it is; the message holds the recipe.
         BreakingContractError: callers of the name's contract would break; nothing was published.
+        SignatureError: signatures are required here, and it was not signed with a trusted key.
         StoreError: the store could not be read or written.
     """
     here = workplace(store)
     check_name(name)
+    check_will_be_signed(here, sign_with)
     request = SaveRequest(
         inputs=inputs,
         targets=targets,
@@ -107,12 +117,14 @@ def save(
         data_version=data_version,
         seed=seed,
         description=description,
+        license=license_id,
+        script=script,
         golden=golden,
         log_inputs=_checked(log_inputs),
         engine=engine,
         model_options=_given(tokenizer=tokenizer, config=config, max_length=max_length, training_state=training_state),
     )
-    version = _save(here, model, name, request, promote=promote, new_contract=new_contract)
+    version = _save(here, model, name, request, promote=promote, new_contract=new_contract, sign_with=sign_with)
     if not quiet and not _in_notebook():
         print(version)
     return version
@@ -148,7 +160,14 @@ def inspect(
 
 
 def _save(
-    here: Workplace, model: Any, name: str, request: SaveRequest, *, promote: bool, new_contract: bool
+    here: Workplace,
+    model: Any,
+    name: str,
+    request: SaveRequest,
+    *,
+    promote: bool,
+    new_contract: bool,
+    sign_with: str | Path | None,
 ) -> Version:
     with tempfile.TemporaryDirectory(prefix="cloche-save-") as root:
         staged = stage(
@@ -161,7 +180,7 @@ def _save(
             created_by=here.user,
             progress=_progress,
         )
-        return publish(here, staged, promote=promote, new_contract=new_contract)
+        return publish(here, staged, promote=promote, new_contract=new_contract, sign_with=sign_with)
 
 
 def _previous(here: Workplace, name: str) -> Contract | None:

@@ -7,12 +7,13 @@ from cloche.artifact.load import (
     Device,
     EngineChoice,
     OpenArtifact,
+    check_trusted,
     chosen,
     open_artifact,
     read_contract,
     read_training,
 )
-from cloche.artifact.signature import check_signature, sign
+from cloche.signing import check_signature, sign
 
 __all__ = [
     "CONTRACT",
@@ -20,6 +21,7 @@ __all__ = [
     "EngineChoice",
     "OpenArtifact",
     "check_signature",
+    "check_trusted",
     "chosen",
     "open_artifact",
     "read_contract",

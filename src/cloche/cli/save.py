@@ -60,6 +60,8 @@ _CONTEXT = click.option(
 @click.option("--data-version", metavar="TEXT", help="Your own name for the training data.")
 @click.option("--seed", type=int, help="The seed of the split or the fit.")
 @click.option("--description", metavar="TEXT", help="One paragraph for the model card.")
+@click.option("--license", "license_id", metavar="SPDX", help="Under which license others may use it: Apache-2.0.")
+@click.option("--script", type=_FILE, metavar="FILE", help="The program that trained it: recorded, not run.")
 @click.option(
     "--log-inputs",
     type=click.Choice(get_args(LogInputs)),
@@ -76,6 +78,7 @@ _CONTEXT = click.option(
 @_CONFIG
 @_TOKENIZER
 @_MAX_LENGTH
+@click.option("--sign", "sign_with", type=_FILE, metavar="KEY", help="Sign it with this Ed25519 private key (PEM).")
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")
 @store_option
@@ -95,12 +98,15 @@ def save(
     data_version: str | None,
     seed: int | None,
     description: str | None,
+    license_id: str | None,
+    script: Path | None,
     log_inputs: LogInputs | None,
     engine: str,
     module: str | None,
     config: Path | None,
     tokenizer: Path | None,
     max_length: int | None,
+    sign_with: Path | None,
     promote: bool,
     new_contract: bool,
     store: str | None,
@@ -128,6 +134,8 @@ def save(
         data_version=data_version,
         seed=seed,
         description=description,
+        license_id=license_id,
+        script=script if script is not None else False,
         log_inputs=log_inputs,
         engine=engine,
         tokenizer=tokenizer,
@@ -135,6 +143,7 @@ def save(
         **options,
         promote=promote,
         new_contract=new_contract,
+        sign_with=sign_with,
         store=store,
         quiet=True,
     )

@@ -180,8 +180,8 @@ def _load(rehearsal: Rehearsal, options: dict[str, Any], material: Material) -> 
         raise SaveRefusedError(
             f"the model does not load in a fresh process, so no server could load it: {exc}. "
             "Put its own classes and functions into a package that is installed where the model runs "
-            "(pip install ./mypackage), import them from there, fit again and save; and allow the types in the "
-            'configuration: trust.allowed_types = ["mypackage.module.Class"]'
+            "(pip install ./mypackage), import them from there, fit again and save; and allow the types: "
+            "cloche trust --type mypackage.module.Class"
         ) from exc
 
 

@@ -89,7 +89,7 @@ class ModelHost:
         await follower.start(strict=self._config.strict_start)
 
     async def _deploy(self, record: VersionRecord) -> Deployment:
-        directory = await asyncio.to_thread(self._registry.fetch, record, self._cache)
+        directory = await asyncio.to_thread(self._registry.fetch, record, self._cache, self._trust)
         return await deploy(
             record.name,
             record,

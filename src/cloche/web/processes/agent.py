@@ -165,7 +165,7 @@ class Agent:
         return follower
 
     async def _fetch(self, record: VersionRecord) -> Path:
-        return await asyncio.to_thread(self._registry.fetch, record, Path(self._server.cache))
+        return await asyncio.to_thread(self._registry.fetch, record, Path(self._server.cache), self._server.trust)
 
     # -- from then on ---------------------------------------------------------------------------
 
