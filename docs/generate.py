@@ -119,7 +119,8 @@ def settings() -> str:
 Defaults, then `config.toml` of the system's configuration folder (`/etc/cloche`), then that of the user's
 (`~/.config/cloche`), then the environment, then the flags of the command. A setting that cloche does not know is an
 error. No file in the working directory, the store or an artifact is read, and what is trusted is never taken from the
-environment.
+environment. Beside each `config.toml`, `trust.json` holds what `cloche trust` was told; both count, and a file that
+others may change is refused.
 
 {config.reference()}"""
 

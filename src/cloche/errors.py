@@ -124,6 +124,10 @@ class RouteRaceError(RefusedError):
     """Somebody else changed the routes first, and the change no longer makes sense."""
 
 
+class NotReproducibleError(RefusedError):
+    """The training of a version cannot be run again here; the message says what is missing."""
+
+
 class AmbiguousRequestIdError(RefusedError):
     """The id is that of several requests; the message says of how many."""
 
@@ -197,6 +201,10 @@ class TamperedModelError(ArtifactError):
 
 class EngineMissingError(ArtifactError):
     """The artifact holds no such engine; the message says why, where that was recorded when it was saved."""
+
+
+class DeviceMissingError(ArtifactError):
+    """The device that was asked for is not there, or the library finds none."""
 
 
 class EnvironmentMismatchError(ArtifactError):

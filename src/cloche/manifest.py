@@ -40,17 +40,40 @@ class Metric(msgspec.Struct, frozen=True, omit_defaults=True):
     method: str | None = None
 
 
+class Script(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """
+    The program that trained and saved the model; `sha256` is of its text.
+
+    `commit` is set where that commit of the work tree holds exactly this text at `path`, and no tracked file around it
+    was changed; `folder` is where in the work tree it ran. `file` is the artifact's own copy of the text, `module` its
+    name where it was run with `-m`. An argument that names a secret is recorded as `***`.
+    """
+
+    name: str
+    sha256: str
+    kind: str = "script"
+    path: str | None = None
+    commit: str | None = None
+    folder: str | None = None
+    module: str | None = None
+    arguments: tuple[str, ...] = ()
+    hash_seed: str | None = None
+    file: str | None = None
+
+
 class Training(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Where the model came from; times are RFC 3339 in UTC."""
 
     rows: int | None = None
     fingerprint: str | None = None
     column_fingerprints: dict[str, str] = {}
+    target_fingerprints: dict[str, str] = {}
     data_version: str | None = None
     seed: int | None = None
     hyperparameters: dict[str, Any] = {}
     git: dict[str, Any] | None = None
     embeds_training_rows: str | None = None
+    script: Script | None = None
 
 
 class TwinRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -109,6 +132,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metrics: tuple[Metric, ...] = ()
     lineage: dict[str, Any] = {}
     description: str | None = None
+    license: str | None = None
     twin: TwinRecord | None = None
     onnx: OnnxRecord | None = None
     schema: str = FORMAT

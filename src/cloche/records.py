@@ -141,6 +141,8 @@ class InputFacts:
     unknown_level: Literal["reject", "warn"] | None = None
     text: bool = False  #: read by a text vectorizer
     source: str = ""  #: the step that says so, "OneHotEncoder"
+    words: tuple[str, ...] = ()  #: of which texts are made that the model can tell apart
+    max_length: int | None = None  #: characters of a text that are still worth sending
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +161,4 @@ class ModelFacts:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     container: Container | None = None  #: what the model is shown, whatever its table came in
     training_rows_inside: str | None = None  #: why, where the model embeds training rows (kNN, SVC …)
+    notes: tuple[str, ...] = ()  #: what its owner should know: what was found by asking, not by reading

@@ -20,7 +20,8 @@ class TrustPolicy:
     `signing_keys` are Ed25519 public keys: 32 raw bytes, their base64, or PEM. `allowed_types` are fully
     qualified names (`package.module.Class`) that a model may hold besides the built-in allow-list,
     `allowed_functions` those (`package.module.function`) that may be a model. `trusted_digests` are identities of
-    artifacts (sha256 of the manifest, lower-case hex) whose files may run code when they are opened.
+    artifacts (sha256 of the manifest, lower-case hex) whose files may run code when they are opened. Decisions are
+    recorded for `who`, in the file `audit` where there is one.
     """
 
     require_signature: bool = False
@@ -28,9 +29,11 @@ class TrustPolicy:
     allowed_types: frozenset[str] = frozenset()
     allowed_functions: frozenset[str] = frozenset()
     trusted_digests: frozenset[str] = frozenset()
+    audit: str | None = None
+    who: str = "unknown"
 
     def names_only(self) -> TrustPolicy:
-        """The same types and functions; no signature is asked for, and no digest is trusted."""
+        """The same types and functions; no signature is asked for, no digest is trusted, nothing is recorded."""
         return TrustPolicy(allowed_types=self.allowed_types, allowed_functions=self.allowed_functions)
 
     def with_digest(self, digest: str) -> TrustPolicy:
@@ -45,6 +48,8 @@ class TrustPolicy:
             "allowed_types": sorted(self.allowed_types),
             "allowed_functions": sorted(self.allowed_functions),
             "trusted_digests": sorted(self.trusted_digests),
+            "audit": self.audit,
+            "who": self.who,
         }
 
     @classmethod
@@ -56,6 +61,8 @@ class TrustPolicy:
             frozenset(given["allowed_types"]),
             frozenset(given["allowed_functions"]),
             frozenset(given["trusted_digests"]),
+            given["audit"],
+            given["who"],
         )
 
 

@@ -93,7 +93,7 @@ def set_rules(
         BreakingContractError: a rule became stricter than the name's contract promises.
     """
     found = here.registry.resolve(reference)
-    directory = here.registry.fetch(found.version, here.settings.cache)
+    directory = here.registry.fetch(found.version, here.settings.cache, here.trust)
     with tempfile.TemporaryDirectory(prefix="cloche-contract-") as root:
         staged = recontract(
             directory, overrides, root=Path(root), trust=here.trust, created_by=here.user, log_inputs=log_inputs

@@ -99,10 +99,10 @@ def _version(here: Workplace, record: VersionRecord, *, deep: bool, worst: State
     try:
         manifest = here.registry.manifest_of(record)
         changed = other_versions(manifest, get_flavor(manifest.flavor))
-        if here.trust.require_signature and record.signature is None:
-            return Check(name, worst, "not signed, and signatures are required here", "sign it: save it again")
+        if here.trust.require_signature and record.signature is None and not here.registry.signatures_of(record):
+            return Check(name, worst, "not signed, and signatures are required here", f"cloche sign {name}")
         if deep:
-            open_artifact(here.registry.fetch(record, here.settings.cache), here.trust)
+            open_artifact(here.registry.fetch(record, here.settings.cache, here.trust), here.trust)
             return Check(name, "ok", "opens, and answers its golden rows")
     except MissingExtraError as exc:
         return Check(name, worst, "its library is not installed here", str(exc))

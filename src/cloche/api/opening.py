@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cloche.api.workplace import Workplace
-from cloche.artifact import EngineChoice, OpenArtifact, open_artifact
+from cloche.artifact import Device, EngineChoice, OpenArtifact, open_artifact
 from cloche.contract.model import Output
 from cloche.engines import Engine
-from cloche.errors import EngineError
+from cloche.errors import EngineError, SignatureError, UntrustedCodeError
 from cloche.records import Columns, Outputs
-from cloche.registry import Resolved
+from cloche.registry import Resolved, VersionRecord
 from cloche.saving import answering
 
 
@@ -35,7 +36,9 @@ class EngineHere:
             raise EngineError(f"{type(exc).__name__}: {exc}") from exc
 
 
-def open_version(here: Workplace, reference: str, *, engine: EngineChoice = "auto") -> tuple[Resolved, OpenArtifact]:
+def open_version(
+    here: Workplace, reference: str, *, engine: EngineChoice = "auto", device: Device = "cpu"
+) -> tuple[Resolved, OpenArtifact]:
     """
     What *reference* names, by the whole load order.
 
@@ -45,8 +48,34 @@ def open_version(here: Workplace, reference: str, *, engine: EngineChoice = "aut
         ArtifactError: the artifact will not be opened.
     """
     found = here.registry.resolve(reference)
-    directory = here.registry.fetch(found.version, here.settings.cache)
-    return found, open_artifact(directory, here.trust, engine=engine)
+    return found, open_record(here, found.version, engine=engine, device=device)
+
+
+def open_record(
+    here: Workplace, record: VersionRecord, *, engine: EngineChoice = "auto", device: Device = "cpu"
+) -> OpenArtifact:
+    """
+    The artifact of a version, by the whole load order.
+
+    Raises:
+        EngineMissingError: it has no such engine.
+        ArtifactError: the artifact will not be opened; where a command would change that, it names the version.
+    """
+    directory = here.registry.fetch(record, here.settings.cache, here.trust)
+    with naming(record):
+        return open_artifact(directory, here.trust, engine=engine, device=device)
+
+
+@contextlib.contextmanager
+def naming(record: VersionRecord) -> Iterator[None]:
+    """Where a refusal inside holds a command that would change it, that names *record*."""
+    name = f"{record.name}@{record.version}"
+    try:
+        yield
+    except UntrustedCodeError as exc:
+        raise UntrustedCodeError(str(exc).replace(record.manifest, name)) from exc
+    except SignatureError as exc:
+        raise SignatureError(str(exc).replace("NAME@VERSION", name)) from exc
 
 
 def answered(opened: OpenArtifact, rows: Sequence[dict[str, Any]]) -> answering.Answered:

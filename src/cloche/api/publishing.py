@@ -2,33 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from cloche import audit
+from cloche.api.opening import open_record
 from cloche.api.version import Version
 from cloche.api.workplace import Workplace
-from cloche.artifact import open_artifact, sign
+from cloche.artifact import check_trusted, chosen, sign
 from cloche.contract.compare import compare
 from cloche.contract.describe import describe
-from cloche.errors import ArtifactError, BreakingContractError
+from cloche.errors import ArtifactError, BreakingContractError, SignatureError, UsageError
+from cloche.flavors import get_flavor
+from cloche.manifest import MANIFEST, identity
 from cloche.registry import RouteEvent, VersionRecord
 from cloche.saving import Staged, told
 
+_HOW_TO_SIGN = "sign what is saved with a trusted key: sign_with=KEY, --sign KEY or CLOCHE_SIGNING_KEY"
 
-def publish(here: Workplace, staged: Staged, *, promote: bool, new_contract: bool = False) -> Version:
+
+def publish(
+    here: Workplace, staged: Staged, *, promote: bool, new_contract: bool = False, sign_with: str | Path | None = None
+) -> Version:
     """
     Publish *staged* under the contract number of the version it succeeds, or with *new_contract* under the next one.
 
+    It is signed with the private key in the file *sign_with*, else with the one that the settings name.
+
     Raises:
         BreakingContractError: it would break callers of that contract; nothing was written.
+        SignatureError: signatures are required here, and it has none by a trusted key; nothing was written.
     """
     name = staged.manifest.name
     number = _next_number(here, name) if new_contract else _contract_number(here, name, staged)
-    if here.settings.signing_key is not None:
-        sign(staged.directory, Path(here.settings.signing_key).read_bytes())
+    _sign(here, staged.directory, sign_with)
     record = here.registry.publish(
         staged.directory, name=name, contract=staged.contract, contract_number=number, by=here.user, promote=promote
     )
     return summary(here, record, staged)
+
+
+def read_private_key(path: Path) -> bytes:
+    """
+    The bytes of the file of a private key.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise UsageError(f"signing key: {path}: {exc.strerror}") from exc
+
+
+def check_will_be_signed(here: Workplace, sign_with: str | Path | None) -> None:
+    """
+    Refuse, before any work is done, what could not be published for want of a key.
+
+    Raises:
+        SignatureError: signatures are required here, and no private key is named.
+    """
+    key = sign_with if sign_with is not None else here.settings.signing_key
+    if here.trust.require_signature and here.settings.only_store is None and key is None:
+        raise SignatureError(f"a signature is required here, and no private key is named; {_HOW_TO_SIGN}")
+
+
+def _sign(here: Workplace, directory: Path, sign_with: str | Path | None) -> None:
+    """A store that only holds what `cloche reproduce` throws away asks for no signature."""
+    path = sign_with if sign_with is not None else here.settings.signing_key
+    if path is not None:
+        sign(directory, read_private_key(Path(path)))
+        digest = identity((directory / MANIFEST).read_bytes())
+        audit.record(here.trust.audit, who=here.user, what="sign", verdict="signed", digest=digest, must=True)
+    if here.trust.require_signature and here.settings.only_store is None:
+        try:
+            check_trusted(directory, here.trust)
+        except SignatureError as exc:
+            raise SignatureError(f"{exc}; {_HOW_TO_SIGN}") from exc
 
 
 def summary(here: Workplace, record: VersionRecord, staged: Staged) -> Version:
@@ -43,10 +93,19 @@ def summary(here: Workplace, record: VersionRecord, staged: Staged) -> Version:
         store=here.store.describe(),
         live=live,
         rules=tuple(describe(staged.contract)),
-        notes=staged.notes,
+        notes=(*staged.notes, *_advice(here, record, staged)),
         engine=told(staged.manifest),
         named_store=here.given,
     )
+
+
+def _advice(here: Workplace, record: VersionRecord, staged: Staged) -> Iterator[str]:
+    """What has to be said before anybody can open it, the one who saved it included."""
+    manifest = staged.manifest
+    code = get_flavor(manifest.flavor).code(manifest.options) if chosen(manifest, "auto") == "native" else None
+    trusted = record.manifest in here.trust.trusted_digests or (record.signature and here.trust.signing_keys)
+    if code is not None and not trusted:
+        yield f"{code}; where it is to be served: cloche trust {record.name}@{record.version}"
 
 
 def promote(here: Workplace, name: str, version: int, *, why: str | None = None, preflight: bool = True) -> RouteEvent:
@@ -88,7 +147,7 @@ def rollback(
 
 def _check_opens(here: Workplace, record: VersionRecord) -> None:
     try:
-        open_artifact(here.registry.fetch(record, here.settings.cache), here.trust)
+        open_record(here, record)
     except ArtifactError as exc:
         raise type(exc)(
             f"pre-flight: {record.name} version {record.version} does not open here, so the routes are as they were "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloche.config import Settings, from_environment
+from cloche.errors import RefusedError
 from cloche.registry import Registry
 from cloche.store import Store
 from cloche.trust import TrustPolicy
@@ -30,21 +31,46 @@ class Workplace:
         """Who versions and route events are recorded for."""
         return self.settings.user
 
+    def other_store(self, where: str) -> Store:
+        """
+        Another store than this one, at a URL or a path.
+
+        Raises:
+            RefusedError: the setting `only_store` says that there is one store only.
+        """
+        if self.settings.only_store is not None:
+            raise RefusedError(f"{where}: only_store is set, so that nothing but {self.store.describe()} is used")
+        return Store.open(where, Path.cwd())
+
 
 def workplace(store: str | None = None) -> Workplace:
     """
     The workplace of this process: *store*, else `CLOCHE_STORE`, else the nearest `.cloche` folder.
 
+    The setting `only_store` goes before all of them.
+
     Raises:
-        UsageError: a setting is unknown or has a wrong type.
+        UsageError: a setting is unknown or has a wrong type, or others may change what is trusted.
     """
     settings = from_environment()
-    opened = Store.open(store if store is not None else settings.store, Path.cwd())
-    trust = TrustPolicy(
+    named = settings.only_store or store or settings.store
+    return Workplace(settings, Registry(Store.open(named, Path.cwd())), policy(settings), given=store)
+
+
+def policy(settings: Settings) -> TrustPolicy:
+    """What the two configuration folders trust: `[trust]` of `config.toml`, and what `cloche trust` wrote."""
+    granted = [grant for _, grant in settings.granted]
+
+    def named(kind: str) -> frozenset[str]:
+        return frozenset(one.what for one in granted if one.kind == kind)
+
+    keys = [one.what.encode() for one in granted if one.kind == "key"]
+    return TrustPolicy(
         require_signature=settings.trust.require_signature,
-        signing_keys=settings.trust.signing_key_pems(),
-        allowed_types=settings.trust.allowed_types,
-        allowed_functions=settings.trust.allowed_functions,
-        trusted_digests=settings.trust.trusted_digests,
+        signing_keys=(*settings.trust.signing_key_pems(), *keys),
+        allowed_types=settings.trust.allowed_types | named("type"),
+        allowed_functions=settings.trust.allowed_functions | named("function"),
+        trusted_digests=settings.trust.trusted_digests | named("artifact"),
+        audit=str(settings.audit_log),
+        who=settings.user,
     )
-    return Workplace(settings, Registry(opened), trust, given=store)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from cloche.artifact.load import CONTRACT, EngineChoice, OpenArtifact, chosen, open_artifact, read_contract
-from cloche.artifact.signature import check_signature, sign
+from cloche.artifact.load import (
+    CONTRACT,
+    Device,
+    EngineChoice,
+    OpenArtifact,
+    check_trusted,
+    chosen,
+    open_artifact,
+    read_contract,
+    read_training,
+)
+from cloche.signing import check_signature, sign
 
 __all__ = [
     "CONTRACT",
+    "Device",
     "EngineChoice",
     "OpenArtifact",
     "check_signature",
+    "check_trusted",
     "chosen",
     "open_artifact",
     "read_contract",
+    "read_training",
     "sign",
 ]

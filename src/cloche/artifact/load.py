@@ -18,9 +18,8 @@ from typing import Any, Literal
 import msgspec
 
 from cloche import integrity
-from cloche.artifact import golden
+from cloche.artifact import decisions, golden
 from cloche.artifact.environment import other_versions
-from cloche.artifact.signature import check_signature, is_signed_by_trusted
 from cloche.contract.compiled import CompiledContract, compile_contract
 from cloche.contract.model import Contract
 from cloche.engines import Engine, NativeEngine
@@ -37,20 +36,25 @@ from cloche.errors import (
     UntrustedCodeError,
     UntrustedTypeError,
 )
-from cloche.flavors import Flavor, get_flavor
+from cloche.flavors import Flavor, get_flavor, has_devices
 from cloche.graph import GRAPH, WEIGHTS
 from cloche.graph.weights import open_graph
 from cloche.integrity.archive import check_archive
 from cloche.manifest import MANIFEST, SIGNATURE, Manifest, identity
+from cloche.signing import check_signature, is_signed_by_trusted, later_signatures
 from cloche.trust import TrustPolicy
 
 CONTRACT = "contract.json"
 REFERENCE = "reference.json"
+#: Where the state of the training run is kept: verified, and opened only by who asks for it.
+TRAINING = "training/"
 EngineChoice = Literal["auto", "twin", "native", "onnx"]
+Device = Literal["cpu", "cuda", "mps", "auto"]
 _ENGINES = ("twin", "native", "onnx")
 _BESIDES = frozenset({MANIFEST, SIGNATURE})
 _ARCHIVES = (".skops", ".npz", ".keras", ".zip")
 _MAX_MANIFEST = 16 << 20
+_MAX_SIGNATURE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +91,45 @@ class _Verified:
     files: Mapping[str, bytes]
 
 
-def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice = "auto") -> OpenArtifact:
+def open_artifact(
+    directory: Path, trust: TrustPolicy, *, engine: EngineChoice = "auto", device: Device = "cpu"
+) -> OpenArtifact:
     """
-    Verify and open the artifact in *directory*; nothing of it runs.
+    Verify and open the artifact in *directory*; nothing of it runs, unless *trust* lets it.
 
-    *engine* is "twin", "native" or "onnx", or "auto": the first that the manifest lists. Golden rows check the one
-    that answers.
+    *engine* is "twin", "native" or "onnx", or "auto": the first that the manifest lists. *device* is where a library
+    that knows devices computes. Golden rows check what answers. What was decided is on record in the policy's audit log
+    before the artifact is used.
 
     Raises:
         ArtifactError: it will not be opened; the class says why.
         EngineMissingError: it has no such engine.
+        DeviceMissingError: there is no such device here.
     """
+    try:
+        return _open(directory, trust, engine, device)
+    except EngineMissingError:
+        raise
+    except ArtifactError as exc:
+        decisions.refused(directory, trust, exc)
+        raise
+
+
+def check_trusted(directory: Path, trust: TrustPolicy) -> None:
+    """
+    Check the signature of the artifact in *directory* as opening it would, and nothing else.
+
+    Raises:
+        SignatureError: this operator does not take it.
+    """
+    try:
+        _check_signature(_read(directory, MANIFEST), directory, trust)
+    except ArtifactError as exc:
+        decisions.refused(directory, trust, exc)
+        raise
+
+
+def _open(directory: Path, trust: TrustPolicy, engine: EngineChoice, device: Device) -> OpenArtifact:
     verified = _verify(directory, trust)
     manifest = Manifest.from_json(verified.manifest)
     contract = _parse_contract(verified.files)
@@ -105,7 +137,7 @@ def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice =
     compiled = compile_contract(contract)
     changed: tuple[str, ...] = ()
     answers: Engine
-    name = chosen(manifest, engine)
+    name = chosen(manifest, engine, device)
     if name == "twin":
         answers = _open_twin(verified, contract)
     elif name == "onnx":
@@ -114,7 +146,7 @@ def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice =
         flavor = get_flavor(manifest.flavor)
         _check_code(flavor, directory, manifest, trust, verified)
         changed = other_versions(manifest, flavor)
-        native = _load(flavor, directory, manifest, trust, verified, changed)
+        native = flavor.place(_load(flavor, directory, manifest, trust, verified, changed), device)
         changed = (*changed, *flavor.differs(native))
         answers = NativeEngine(flavor, native, manifest.frame, contract.output)
     _check_golden(compiled, answers, rows, manifest, changed)
@@ -130,14 +162,19 @@ def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice =
     )
 
 
-def chosen(manifest: Manifest, engine: EngineChoice) -> str:
+def chosen(manifest: Manifest, engine: EngineChoice, device: Device = "cpu") -> str:
     """
     The engine that answers; engines of later cloches are passed over.
+
+    An ONNX form computes on the processor: where another *device* is asked for and the model's own library knows it,
+    that answers instead, unless the form is asked for by name.
 
     Raises:
         EngineMissingError: the artifact has none of that name; the message says why.
     """
     known = [one for one in manifest.engines if one in _ENGINES]
+    if engine == "auto" and known[:1] == ["onnx"] and device != "cpu" and has_devices(manifest.flavor):
+        return "native"
     if engine == "auto" and known:
         return known[0]
     if engine not in known:
@@ -149,15 +186,18 @@ def chosen(manifest: Manifest, engine: EngineChoice) -> str:
 
 
 def _check_code(flavor: Flavor, directory: Path, manifest: Manifest, trust: TrustPolicy, verified: _Verified) -> None:
-    """A format that runs code is opened for a trusted digest or signer only."""
+    """A format that runs code is opened for a trusted digest or signer only; either is on record before it runs."""
     why = flavor.code(manifest.options)
-    digest = identity(verified.manifest)
-    if why is None or digest in trust.trusted_digests:
+    if why is None:
         return
-    if not is_signed_by_trusted(verified.manifest, _signature(directory), trust):
+    digest = identity(verified.manifest)
+    if digest in trust.trusted_digests:
+        decisions.code_allowed(trust, manifest.name, digest, why, "its digest is trusted")
+    elif is_signed_by_trusted(verified.manifest, _signature(directory), trust, _later(directory)):
+        decisions.code_allowed(trust, manifest.name, digest, why, "its signer is trusted")
+    else:
         raise UntrustedCodeError(
-            f"{manifest.name}: {why}. Who has read where it comes from trusts it in the configuration: "
-            f'trust.trusted_digests = ["{digest}"]'
+            f"{manifest.name}: {why}. Who has read where it comes from trusts it: cloche trust {digest}"
         )
 
 
@@ -177,15 +217,27 @@ def read_contract(directory: Path) -> Contract:
     return _parse_contract({CONTRACT: integrity.read_verified(directory, CONTRACT, entries[CONTRACT])})
 
 
+def read_training(directory: Path) -> dict[str, bytes]:
+    """The files below `training/` of the artifact in *directory*, their digests checked."""
+    entries = _listed(_read(directory, MANIFEST))
+    names = sorted(name for name in entries if name.startswith(TRAINING))
+    for name in names:
+        integrity.check_path(name)
+    return {name: integrity.read_verified(directory, name, entries[name]) for name in names}
+
+
 def _verify(directory: Path, trust: TrustPolicy) -> _Verified:
     raw = _read(directory, MANIFEST)
-    check_signature(raw, _signature(directory), trust)
+    _check_signature(raw, directory, trust)
     entries = _listed(raw)
     integrity.check_listing(directory, entries, besides=_BESIDES)
-    files = {name: integrity.read_verified(directory, name, entry) for name, entry in sorted(entries.items())}
-    for name, content in files.items():
+    files = {}
+    for name, entry in sorted(entries.items()):
+        content = integrity.read_verified(directory, name, entry)
         if name.endswith(_ARCHIVES):
             check_archive(content, name)
+        if not name.startswith(TRAINING):  # of no use to an answer, and as large as the model
+            files[name] = content
     return _Verified(raw, files)
 
 
@@ -196,11 +248,25 @@ def _read(directory: Path, name: str) -> bytes:
     return raw
 
 
+def _check_signature(raw: bytes, directory: Path, trust: TrustPolicy) -> None:
+    signature, later = _signature(directory), _later(directory)
+    check_signature(raw, signature, trust, later)
+    decisions.signature_seen(raw, signature, later, trust)
+
+
 def _signature(directory: Path) -> bytes | None:
     try:
-        return integrity.read_plain(directory / SIGNATURE, limit=4096)
+        return integrity.read_plain(directory / SIGNATURE, limit=_MAX_SIGNATURE)
     except MissingFileError:
         return None
+
+
+def _later(directory: Path) -> bytes:
+    """Signatures that were added after the version was published; the registry puts them beside the folder."""
+    try:
+        return integrity.read_plain(later_signatures(directory), limit=_MAX_SIGNATURE)
+    except (MissingFileError, NotAFileError):
+        return b""
 
 
 def _listed(raw: bytes) -> dict[str, integrity.FileEntry]:

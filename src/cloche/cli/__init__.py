@@ -22,6 +22,7 @@ from cloche.cli.statuses import exit_status_of
 #: Imported when called, so that `cloche keys` does not wait for a web framework.
 COMMANDS: dict[str, str] = {
     "backup": "cloche.cli.backup:backup",
+    "bom": "cloche.cli.bom:bom",
     "contract": "cloche.cli.contract:contract",
     "copy": "cloche.cli.copy:copy_version",
     "delete": "cloche.cli.delete:delete",
@@ -43,13 +44,16 @@ COMMANDS: dict[str, str] = {
     "promote": "cloche.cli.routes:promote",
     "r": "cloche.cli.r:r",
     "replay": "cloche.cli.replay:replay",
+    "reproduce": "cloche.cli.reproduce:reproduce",
     "restore": "cloche.cli.backup:restore",
     "rollback": "cloche.cli.routes:rollback",
     "save": "cloche.cli.save:save",
     "serve": "cloche.cli.serve:serve",
     "show": "cloche.cli.versions:show",
+    "sign": "cloche.cli.trust:sign",
     "status": "cloche.cli.status:show_status",
-    "verify": "cloche.cli.versions:verify",
+    "trust": "cloche.cli.trust:trust",
+    "verify": "cloche.cli.trust:verify",
 }
 
 

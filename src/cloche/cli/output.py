@@ -29,10 +29,14 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
 
 
+def json_text(document: Any) -> str:
+    """*document* as one indented JSON document; structs and dataclasses included."""
+    return msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2).decode()
+
+
 def print_json(document: Any) -> None:
-    """*document* as one indented JSON document on standard output; structs and dataclasses included."""
-    raw = msgspec.json.encode(document, enc_hook=str)
-    click.echo(msgspec.json.format(raw, indent=2).decode())
+    """*document* on standard output, as `json_text` writes it."""
+    click.echo(json_text(document))
 
 
 def print_store(where: str) -> None:

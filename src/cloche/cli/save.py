@@ -19,6 +19,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _KEY = click.option(
     "--key", "keys", multiple=True, metavar="FIELD", help="Identifies the entity: logged, never shown to the model."
 )
+_MODULE = click.option(
+    "--module", metavar="PACKAGE.MODULE:CLASS", help="The class of the net whose tensors lie in MODEL_FILE."
+)
+_CONFIG = click.option("--config", type=_FILE, metavar="JSON", help="The arguments of its constructor.")
+_TOKENIZER = click.option(
+    "--tokenizer", type=_FILE, metavar="FILE", help="A vocabulary or tokenizer.json, or a sentencepiece model."
+)
+_MAX_LENGTH = click.option("--max-length", type=click.IntRange(min=1), help="The most tokens of a text.")
 _CONTEXT = click.option(
     "--context", multiple=True, metavar="FIELD", help="Logged for segments and times, never shown to the model."
 )
@@ -52,6 +60,8 @@ _CONTEXT = click.option(
 @click.option("--data-version", metavar="TEXT", help="Your own name for the training data.")
 @click.option("--seed", type=int, help="The seed of the split or the fit.")
 @click.option("--description", metavar="TEXT", help="One paragraph for the model card.")
+@click.option("--license", "license_id", metavar="SPDX", help="Under which license others may use it: Apache-2.0.")
+@click.option("--script", type=_FILE, metavar="FILE", help="The program that trained it: recorded, not run.")
 @click.option(
     "--log-inputs",
     type=click.Choice(get_args(LogInputs)),
@@ -64,6 +74,11 @@ _CONTEXT = click.option(
     show_default=True,
     help="What answers: the first there is; the twin, its own library, or its ONNX form or no save.",
 )
+@_MODULE
+@_CONFIG
+@_TOKENIZER
+@_MAX_LENGTH
+@click.option("--sign", "sign_with", type=_FILE, metavar="KEY", help="Sign it with this Ed25519 private key (PEM).")
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")
 @store_option
@@ -83,21 +98,29 @@ def save(
     data_version: str | None,
     seed: int | None,
     description: str | None,
+    license_id: str | None,
+    script: Path | None,
     log_inputs: LogInputs | None,
     engine: str,
+    module: str | None,
+    config: Path | None,
+    tokenizer: Path | None,
+    max_length: int | None,
+    sign_with: Path | None,
     promote: bool,
     new_contract: bool,
     store: str | None,
     as_json: bool,
 ) -> None:
-    """Freeze a fitted model (.skops, .rds) as the next version of NAME.
+    """Freeze a model file as the next version of NAME: .skops, .rds …, or the tensors of a net and its --module.
 
     It is loaded back in a fresh process and answers its golden rows before anything is published.
     """
     here = workplace(store)
     table, truth = (None, None) if inputs is None else read_training_table(inputs, targets)
+    model, options = open_model_file(model_file, here.trust, module=module, config=config)
     version = saving.save(
-        open_model_file(model_file, here.trust),
+        model,
         name,
         inputs=table,
         targets=truth,
@@ -111,10 +134,16 @@ def save(
         data_version=data_version,
         seed=seed,
         description=description,
+        license_id=license_id,
+        script=script if script is not None else False,
         log_inputs=log_inputs,
         engine=engine,
+        tokenizer=tokenizer,
+        max_length=max_length,
+        **options,
         promote=promote,
         new_contract=new_contract,
+        sign_with=sign_with,
         store=store,
         quiet=True,
     )
@@ -132,6 +161,11 @@ def save(
 )
 @_KEY
 @_CONTEXT
+@click.option("--class", "classes", multiple=True, metavar="LABEL", help="Labels of the classes, in order; repeat.")
+@_MODULE
+@_CONFIG
+@_TOKENIZER
+@_MAX_LENGTH
 @store_option
 @json_option
 def inspect(
@@ -140,13 +174,29 @@ def inspect(
     targets: tuple[str, ...],
     keys: tuple[str, ...],
     context: tuple[str, ...],
+    classes: tuple[str, ...],
+    module: str | None,
+    config: Path | None,
+    tokenizer: Path | None,
+    max_length: int | None,
     store: str | None,
     as_json: bool,
 ) -> None:
     """Show what `cloche save` would learn; nothing is stored."""
     here = workplace(store)
     table, truth = (None, None) if inputs is None else read_training_table(inputs, targets)
-    found = saving.inspect(open_model_file(model_file, here.trust), table, targets=truth, keys=keys, context=context)
+    model, options = open_model_file(model_file, here.trust, module=module, config=config)
+    found = saving.inspect(
+        model,
+        table,
+        targets=truth,
+        keys=keys,
+        context=context,
+        classes=classes or None,
+        tokenizer=tokenizer,
+        max_length=max_length,
+        config=options.get("config"),
+    )
     if as_json:
         print_json({"contract": found.contract, "notes": found.notes})
         return

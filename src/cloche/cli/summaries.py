@@ -10,6 +10,7 @@ import msgspec
 from cloche.contract.describe import describe
 from cloche.contract.model import Contract, Output
 from cloche.contract.model import Field as ContractField
+from cloche.manifest import Manifest
 
 
 def shown(document: Mapping[str, Any]) -> Iterator[str]:
@@ -24,6 +25,8 @@ def shown(document: Mapping[str, Any]) -> Iterator[str]:
             "size": _size(sum(document["files"].values())),
             "trained on": _training(document.get("training") or {}),
             "code": _code((document.get("training") or {}).get("git")),
+            "script": _script((document.get("training") or {}).get("script")),
+            "license": document.get("license"),
             "description": document.get("description"),
         }
     )
@@ -69,8 +72,18 @@ def _sections(document: Mapping[str, Any]) -> Iterator[str]:
     yield from _section("contract", [*lines, *_changes(document["output"], prefix="output.")])
     yield from _section("metrics", list(_metric_changes(document["metrics"])))
     yield from _section("hyperparameters", list(_steps(document["hyperparameters"])))
-    for name in ("training", "environment"):
-        yield from _section(name, _changes(document[name]))
+    yield from _section("training", _changes(document["training"]))
+    yield from _section("training table", list(column_changes(document["columns"])))
+    yield from _section("environment", _changes(document["environment"]))
+
+
+def column_changes(columns: Mapping[str, list[str]]) -> Iterator[str]:
+    """Which columns of the training table came, went, or hold other values."""
+    yield from (f"  + {name}" for name in columns["added"])
+    yield from (f"  - {name}" for name in columns["removed"])
+    yield from (f"  {name}: other values" for name in columns["changed"])
+    if columns["order"]:
+        yield f"  in another order: {', '.join(columns['order'])}"
 
 
 def _steps(changes: Mapping[str, Any]) -> Iterator[str]:
@@ -146,6 +159,13 @@ def _code(git: Any) -> str | None:
     return f"git {str(git['commit'])[:12]}{' with local changes' if git.get('dirty') else ''}"
 
 
+def _script(script: Any) -> str | None:
+    if not isinstance(script, Mapping):
+        return None
+    at = f" at {str(script['commit'])[:12]}" if script.get("commit") else ""
+    return f"{script.get('path') or script['name']}{at}{', copied' if script.get('file') else ''}"
+
+
 def _metrics(metrics: list[dict[str, Any]]) -> Iterator[str]:
     """The figures of the whole; those of single classes are in `--json`."""
     whole = [one for one in metrics if "[" not in one["name"]]
@@ -171,3 +191,11 @@ def _evaluations(evaluations: list[dict[str, Any]]) -> Iterator[str]:
 
 def _size(size: int) -> str:
     return f"{size / 1_000_000:.1f} MB" if size >= 100_000 else f"{size / 1000:.1f} kB"
+
+
+def lock_lines(manifest: Manifest, reference: str) -> Iterator[str]:
+    """The environment of a version as pinned requirements: what was imported when it was saved."""
+    environment = manifest.environment
+    yield f"# {reference}: what was imported when it was saved"
+    yield f"# Python {environment.python}, {environment.platform}"
+    yield from (f"{name}=={version}" for name, version in sorted(environment.packages.items()))

@@ -1,4 +1,4 @@
-"""`cloche list | show | diff | verify`: what is in the store."""
+"""`cloche list | show | diff`: what is in the store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ import click
 
 from cloche.api.workplace import workplace
 from cloche.cli.output import json_option, print_json, print_store, print_table, store_option
-from cloche.cli.summaries import differences, shown
+from cloche.cli.summaries import differences, lock_lines, shown
+from cloche.errors import UsageError
+from cloche.registry import parse_reference
+
+
+def _two(words: tuple[str, ...]) -> tuple[str, int, int]:
+    if len(words) == 3 and words[1].isdecimal() and words[2].isdecimal():
+        return words[0], int(words[1]), int(words[2])
+    if len(words) == 2:
+        old, new = map(parse_reference, words)
+        if old.name == new.name and old.version is not None and new.version is not None:
+            return old.name, old.version, new.version
+    raise UsageError(f"diff: expected NAME OLD NEW or NAME@OLD NAME@NEW, got {' '.join(words)}")
 
 
 @click.command("list")
@@ -30,11 +42,17 @@ def list_models(name: str | None, store: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("reference", metavar="NAME[@VERSION|@ROUTE]")
+@click.option("--lock", is_flag=True, help="Print the libraries it was saved with as pinned requirements.")
 @store_option
 @json_option
-def show(reference: str, store: str | None, as_json: bool) -> None:
+def show(reference: str, lock: bool, store: str | None, as_json: bool) -> None:
     """Show one version; with --json everything known about it."""
     here = workplace(store)
+    if lock and not as_json:
+        print_store(here.store.describe())
+        record = here.registry.resolve(reference).version
+        click.echo("\n".join(lock_lines(here.registry.manifest_of(record), f"{record.name}@{record.version}")))
+        return
     document = here.registry.show(reference)
     if as_json:
         print_json({"store": here.store.describe()} | document)
@@ -45,42 +63,20 @@ def show(reference: str, store: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
-@click.argument("old", type=int)
-@click.argument("new", type=int)
+@click.argument("versions", nargs=-1, required=True, metavar="NAME OLD NEW | NAME@OLD NAME@NEW")
 @store_option
 @json_option
-def diff(name: str, old: int, new: int, store: str | None, as_json: bool) -> None:
+def diff(versions: tuple[str, ...], store: str | None, as_json: bool) -> None:
     """Compare two versions of a model.
 
-    Contract, metrics, hyperparameters, training, environment: what differs. With --json every figure.
+    Contract, metrics, hyperparameters, training, columns of the training table, environment: what differs. With --json
+    every figure.
     """
     here = workplace(store)
-    document = here.registry.diff(name, old, new)
+    document = here.registry.diff(*_two(versions))
     if as_json:
         print_json({"store": here.store.describe()} | document)
         return
     print_store(here.store.describe())
     for line in differences(document):
         click.echo(line)
-
-
-@click.command()
-@click.argument("name", required=False)
-@store_option
-@json_option
-def verify(name: str | None, store: str | None, as_json: bool) -> int:
-    """Hash every stored byte again; exit status 1 if one is wrong.
-
-    The chain of route events is followed too: each holds the digest of the one before.
-    """
-    here = workplace(store)
-    report = here.registry.verify(name)
-    if as_json:
-        print_json({"store": here.store.describe(), "checked": report.checked, "findings": report.findings})
-    else:
-        print_store(here.store.describe())
-        for finding in report.findings:
-            click.echo(f"{finding.severity}: {finding.where}: {finding.what}")
-        click.echo(f"{report.checked} objects checked, {len(report.findings)} findings")
-    return 1 if any(finding.severity == "error" for finding in report.findings) else 0

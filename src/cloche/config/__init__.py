@@ -2,19 +2,22 @@
 Settings: frozen, named with their unit, merged once.
 
 Defaults, then `config.toml` of the system, then that of the user, then `CLOCHE_*`; flags are put on top by
-the command line with `dataclasses.replace`. `from_environment` is the only reader of `os.environ`. No file in
-the working directory, the store or an artifact is ever read here, and what is trusted comes from the two
-configuration folders (or flags) alone.
+the command line with `dataclasses.replace`. Beside each `config.toml` lies `trust.json` with what `cloche trust` was
+told. `from_environment` is the only reader of `os.environ`. No file in the working directory, the store or an artifact
+is ever read here, and what is trusted comes from the two configuration folders (or flags) alone.
 """
 
 from __future__ import annotations
 
+from cloche.config import grants
+from cloche.config.grants import Grant
 from cloche.config.model import Location, LogConfig, Secret, ServerConfig, Settings, TracesConfig, TrustSettings
 from cloche.config.read import from_environment
 from cloche.config.table import SETTINGS, Setting, reference
 
 __all__ = [
     "SETTINGS",
+    "Grant",
     "Location",
     "LogConfig",
     "Secret",
@@ -24,5 +27,6 @@ __all__ = [
     "TracesConfig",
     "TrustSettings",
     "from_environment",
+    "grants",
     "reference",
 ]

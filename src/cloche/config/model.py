@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cloche.config.grants import Grant
 from cloche.errors import UsageError
 
 #: How a text is to be read that names a place: a URL, or a path (kept as text, relative ones made absolute).
@@ -77,6 +78,10 @@ class ServerConfig:
         "auto",
         "what answers: 'auto': the exact twin or the ONNX form where a version has one, else its own library; 'twin', "
         "'onnx', 'native': that one, and a version without it is refused",
+    )
+    device: Literal["cpu", "cuda", "mps", "auto"] = _setting(
+        "cpu",
+        "where libraries that know devices compute (PyTorch); 'auto': on what there is. A twin needs the processor",
     )
     strict: bool = _setting(False, "what is only a warning in the contract refuses the row")
     strict_start: bool = _setting(
@@ -224,7 +229,16 @@ class Settings:
     server: ServerConfig = ServerConfig()
     log: LogConfig = LogConfig()
     traces: TracesConfig = TracesConfig()
+    audit_log: Path = _setting(
+        Path(),
+        "file to which every decision of trust is appended (default: audit.jsonl in the platform's state folder)",
+    )
+    only_store: Location | None = _setting(
+        None, "a store that takes the place of every other, whatever calls and flags name; `cloche reproduce` sets it"
+    )
     cwd: Path = dataclasses.field(default=Path(), metadata={"internal": True})
+    trust_file: Path = dataclasses.field(default=Path(), metadata={"internal": True})  # the user's trust.json
+    granted: tuple[tuple[Path, Grant], ...] = dataclasses.field(default=(), metadata={"internal": True})
 
 
 def _read_key(path: Path) -> bytes:

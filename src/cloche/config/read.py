@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cloche.config import grants
 from cloche.config.model import LogConfig, ServerConfig, Settings, TracesConfig, TrustSettings
 from cloche.config.table import SECTIONS, SETTINGS, Setting
 from cloche.config.values import convert, parse
@@ -27,22 +28,28 @@ def from_environment(
     environ: Mapping[str, str] | None = None, cwd: Path | None = None, system_folder: Path = Path("/etc/cloche")
 ) -> Settings:
     """
-    Read the two configuration files and the environment.
+    Read `config.toml` and `trust.json` of the two configuration folders, and the environment.
 
     Raises:
-        UsageError: a file that is no TOML, an unknown setting, or a value of the wrong type.
+        UsageError: a file that is no TOML, an unknown setting, a value of the wrong type, or a file that says what is
+            trusted and that others may change.
     """
     environ = os.environ if environ is None else environ
     here = Path.cwd() if cwd is None else cwd
     merged: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     merged[""] |= {
         "cache": _cache_folder(environ),
-        "spool": _spool_folder(environ),
+        "spool": _state_folder(environ) / "spool",
+        "audit_log": _audit_file(environ),
         "user": _login_name(environ),
         "cwd": here,
+        "trust_file": _user_folder(environ) / grants.FILE,
     }
-    for folder in (system_folder, _user_folder(environ)):
+    folders = (system_folder, _user_folder(environ))
+    for folder in folders:
         _merge_file(merged, folder / "config.toml")
+    files = dict.fromkeys(folder / grants.FILE for folder in folders)
+    merged[""]["granted"] = tuple((file, grant) for file in files for grant in grants.read(file))
     _merge_environment(merged, environ, here)
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":  # OpenTelemetry's own switch, for every program
         merged["traces"]["endpoint"] = None
@@ -65,6 +72,8 @@ def _merge_file(merged: dict[str, dict[str, Any]], path: Path) -> None:
         return
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise UsageError(f"{path}: {exc}") from exc
+    if "trust" in document:
+        _refuse_writable_by_anybody(path)
     tables = {name: value for name, value in document.items() if isinstance(value, dict)}
     tables[""] = {name: value for name, value in document.items() if not isinstance(value, dict)}
     for section, table in tables.items():
@@ -76,6 +85,12 @@ def _merge_file(merged: dict[str, dict[str, Any]], path: Path) -> None:
                 where = f"setting [{section}] '{name}'" if section else f"setting '{name}'"
                 raise UsageError(f"{path}: unknown {where}" + _did_you_mean(name, known))
             merged[section][name] = convert(known[name], value, f"{path}: {known[name].title}", path.parent)
+
+
+def _refuse_writable_by_anybody(path: Path) -> None:
+    """Less strict than for trust.json: a file written by hand is often its group's too."""
+    if sys.platform != "win32" and path.stat().st_mode & 0o002:
+        raise UsageError(f"{path}: it says what is trusted, and anybody may change it; run: chmod o-w '{path}'")
 
 
 def _user_folder(environ: Mapping[str, str]) -> Path:
@@ -91,11 +106,17 @@ def _cache_folder(environ: Mapping[str, str]) -> Path:
     return (Path(base) if Path(base).is_absolute() else _home(environ) / ".cache") / "cloche"
 
 
-def _spool_folder(environ: Mapping[str, str]) -> Path:
+def _state_folder(environ: Mapping[str, str]) -> Path:
     if sys.platform in ("darwin", "win32"):
-        return _cache_folder(environ) / "spool"
+        return _cache_folder(environ)
     base = environ.get("XDG_STATE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else _home(environ) / ".local" / "state") / "cloche" / "spool"
+    return (Path(base) if Path(base).is_absolute() else _home(environ) / ".local" / "state") / "cloche"
+
+
+def _audit_file(environ: Mapping[str, str]) -> Path:
+    if sys.platform == "darwin":  # what lies under Caches may be purged
+        return _home(environ) / "Library" / "Application Support" / "cloche" / "audit.jsonl"
+    return _state_folder(environ) / "audit.jsonl"
 
 
 def _home(environ: Mapping[str, str]) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,10 +44,20 @@ class Flavor(ABC):
     def framework(self, model: Any) -> str:
         """The library and its version: `scikit-learn 1.9.1`."""
 
-    def bundle(self, model: Any, options: Mapping[str, Any], inputs: Any) -> Any:
+    def bundle(
+        self,
+        model: Any,
+        options: Mapping[str, Any],
+        inputs: Any,
+        *,
+        targets: Any = None,
+        classes: Sequence[Any] | Mapping[Any, Any] | None = None,
+        aside: Sequence[str] = (),
+    ) -> Any:
         """
         The model together with what it cannot answer without, from the owner's *options* (a tokenizer, a length);
-        *inputs* is the training table as it was given. The result takes the model's place in all that follows.
+        *inputs*, *targets* and *classes* are as they were given, *aside* names the columns of *inputs* that the model
+        is not shown. The result takes the model's place in all that follows.
 
         Raises:
             UsageError: an option that this flavor does not know.
@@ -123,6 +133,38 @@ class Flavor(ABC):
         Raises:
             WrongFormatError, ArchiveLimitError, UntrustedTypeError, TamperedModelError
         """
+
+    def open_parts(
+        self, path: Path, trust: TrustPolicy, *, module: str | None, config: Mapping[str, Any] | None
+    ) -> tuple[Any, dict[str, Any]]:
+        """
+        `open_file` for a file that does not say how the model is built: *module* (`package.module:Class`) and *config*
+        (the arguments of its constructor) do. Also the options to save it with.
+
+        Raises:
+            UsageError: files of this library hold everything.
+        """
+        if module is not None or config is not None:
+            raise UsageError(f"{path}: a {self.name} file says how its model is built; leave out --module and --config")
+        return self.open_file(path, trust), {}
+
+    def place(self, native: Any, device: str) -> Any:
+        """
+        *native* on the device `cpu`, `cuda`, `mps` or `auto` (what there is); most libraries know the processor alone.
+
+        Raises:
+            DeviceMissingError: there is no such device here.
+        """
+        return native
+
+    def training_state(self, files: Mapping[str, bytes]) -> dict[str, Any]:
+        """
+        What was kept of the training run beside the model; *files* are those below `training/`, verified.
+
+        Raises:
+            UsageError: this flavor keeps none.
+        """
+        raise UsageError(f"a {self.name} model keeps no training state")
 
     def lower(self, native: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
         """

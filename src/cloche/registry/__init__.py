@@ -18,6 +18,7 @@ from cloche.registry.model import (
 )
 from cloche.registry.names import Reference, check_name, parse_reference
 from cloche.registry.registry import Registry
+from cloche.registry.signatures import Signature
 from cloche.registry.verify import Finding, Report
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Revision",
     "RouteEvent",
     "RouteState",
+    "Signature",
     "Tombstone",
     "VersionRecord",
     "back_up",

@@ -9,20 +9,30 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from cloche.errors import ArtifactError, DigestMismatchError, MissingFileError, ObjectNotFoundError, StoreError
+from cloche.errors import (
+    ArtifactError,
+    DigestMismatchError,
+    MissingFileError,
+    ObjectNotFoundError,
+    StoreError,
+    StoreUnreachableError,
+)
 from cloche.integrity import read_plain, verify_files
 from cloche.manifest import MANIFEST, SIGNATURE, identity
-from cloche.registry import blobs, layout
+from cloche.registry import blobs, layout, signatures
 from cloche.registry.listing import MANIFEST_LIMIT, SIGNATURE_LIMIT, listed_files
 from cloche.registry.model import VersionRecord
+from cloche.signing import is_signed_by_trusted, later_signatures
 from cloche.store import Store
+from cloche.trust import DEFAULT, TrustPolicy
 
 
-def fetch(store: Store, record: VersionRecord, cache: Path) -> Path:
+def fetch(store: Store, record: VersionRecord, cache: Path, trust: TrustPolicy = DEFAULT) -> Path:
     """
     The folder of the version's artifact; one that is there and whole is used without asking the store.
 
-    Several processes may fetch at once: each fills a folder of its own, and the first one is kept.
+    Several processes may fetch at once: each fills a folder of its own, and the first one is kept. Where *trust* has
+    signing keys and none of them is known to have signed the version, signatures that were added since are fetched too.
 
     Raises:
         PathEscapeError, DigestMismatchError, MissingFileError: the store's artifact is not what the version says.
@@ -30,19 +40,41 @@ def fetch(store: Store, record: VersionRecord, cache: Path) -> Path:
     """
     layout.blob(record.manifest)  # a digest, before it becomes the name of a folder
     folder = cache / record.manifest
-    if _whole(folder, record):
-        return folder
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".fetch-", dir=cache))
-        try:
-            _fill(store, record, staging / "artifact")
-            _put_in_place(staging, folder, record)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        if not _whole(folder, record):
+            _fetch(store, record, folder, cache)
+        if trust.signing_keys:
+            _fetch_signatures(store, record, folder, trust)
     except OSError as exc:
         raise StoreError(f"cache {cache}: cannot write: {exc.strerror}") from exc
     return folder
+
+
+def _fetch(store: Store, record: VersionRecord, folder: Path, cache: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".fetch-", dir=cache))
+    try:
+        _fill(store, record, staging / "artifact")
+        _put_in_place(staging, folder, record)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _fetch_signatures(store: Store, record: VersionRecord, folder: Path, trust: TrustPolicy) -> None:
+    """Put the signatures that lie beside the version beside its folder; while the store is away, those there stay."""
+    beside = later_signatures(folder)
+    manifest = (folder / MANIFEST).read_bytes()
+    known = beside.read_bytes() if beside.is_file() else b""
+    own = (folder / SIGNATURE).read_bytes() if (folder / SIGNATURE).is_file() else None
+    if is_signed_by_trusted(manifest, own, trust, known):
+        return
+    with contextlib.suppress(StoreUnreachableError):
+        found = b"".join(one.line for one in signatures.of_version(store, record, manifest))
+        if found and found != known:
+            descriptor, staged = tempfile.mkstemp(prefix=".signatures-", dir=folder.parent)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(found)
+            Path(staged).replace(beside)
 
 
 def _whole(folder: Path, record: VersionRecord) -> bool:

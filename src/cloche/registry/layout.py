@@ -105,6 +105,16 @@ def evaluation(name: str, version: int, number: int) -> str:
     return f"{evaluations(name, version)}{number:06d}.json"
 
 
+def signatures(name: str, version: int) -> str:
+    """Where the signatures lie that were added to a version after it was published."""
+    return f"{MODELS}/{name}/signatures/{version:06d}/"
+
+
+def signature(name: str, version: int, digest: str) -> str:
+    """One of them, by the sha256 of its bytes; cut, since what spells a whole sha256 may name a blob."""
+    return f"{signatures(name, version)}{digest[:32]}.json"
+
+
 def horizons(name: str) -> str:
     """Where the horizons of a model's labels lie."""
     return f"{MODELS}/{name}/horizons/"

@@ -9,6 +9,7 @@ import msgspec
 
 from cloche.contract.model import Contract
 from cloche.errors import (
+    DigestMismatchError,
     MissingFileError,
     ModelNotFoundError,
     NotFoundError,
@@ -16,10 +17,11 @@ from cloche.errors import (
     StoreError,
     VersionNotFoundError,
 )
-from cloche.manifest import Manifest
-from cloche.registry import blobs, layout
+from cloche.manifest import Manifest, identity
+from cloche.registry import blobs, layout, signatures
 from cloche.registry.model import Resolved, RouteEvent, RouteState, Tombstone, VersionRecord, decode
 from cloche.registry.names import Reference, check_name, near, parse_reference
+from cloche.registry.signatures import Signature
 from cloche.store import Store
 
 #: What every artifact holds, beside its model.
@@ -149,6 +151,24 @@ class Reader:
     def manifest_of(self, record: VersionRecord) -> Manifest:
         """The manifest of the version's artifact."""
         return Manifest.from_json(blobs.read(self.store, record.manifest))
+
+    def raw_manifest_of(self, record: VersionRecord) -> bytes:
+        """
+        The exact bytes of the manifest of the version's artifact, which its identity and its signatures are over.
+
+        Raises:
+            DigestMismatchError: the store holds other bytes under that digest.
+        """
+        raw = blobs.read(self.store, record.manifest)
+        if identity(raw) != record.manifest:
+            raise DigestMismatchError(
+                f"{record.name}@{record.version}: manifest.json is not the one that was published; run: cloche verify"
+            )
+        return raw
+
+    def signatures_of(self, record: VersionRecord) -> list[Signature]:
+        """The valid signatures that were added to the version after it was published."""
+        return signatures.of_version(self.store, record, self.raw_manifest_of(record))
 
     def read_contract(self, path: str) -> Contract:
         """The contract in the object *path*."""

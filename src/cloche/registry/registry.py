@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cloche.contract.model import Contract
-from cloche.registry import changes, collect, delete, fetch, numbers, publish, routes, views
+from cloche.registry import changes, collect, delete, fetch, numbers, publish, routes, signatures, views
 from cloche.registry.model import Origin, RouteEvent, RouteState, Tombstone, VersionRecord
 from cloche.registry.names import check_name
 from cloche.registry.reader import Reader
+from cloche.registry.signatures import Signature
 from cloche.registry.verify import Report, Verifier
+from cloche.signing import signed
 from cloche.store import Store
+from cloche.trust import DEFAULT, TrustPolicy
 
 
 def utc_now() -> str:
@@ -181,9 +185,28 @@ class Registry(Reader):
         """
         return collect.Collector(self, by).run(grace, dry_run=dry_run)
 
-    def fetch(self, record: VersionRecord, cache: Path) -> Path:
-        """The folder of the version's artifact under *cache*, every digest checked."""
-        return fetch.fetch(self.store, record, cache)
+    def fetch(self, record: VersionRecord, cache: Path, trust: TrustPolicy = DEFAULT) -> Path:
+        """The folder of the version's artifact under *cache*, every digest checked; *trust* says whose word counts."""
+        return fetch.fetch(self.store, record, cache, trust)
+
+    def sign(self, record: VersionRecord, private_key_pem: bytes, *, by: str) -> tuple[Signature, bool]:
+        """
+        Put a signature over the version's manifest beside it; whether it is new.
+
+        Raises:
+            UsageError: the key is not an unencrypted Ed25519 private key in PEM.
+            DigestMismatchError: the manifest in the store is not the version's.
+        """
+        line, key = signed(self.raw_manifest_of(record), private_key_pem)
+        signature = Signature(
+            name=record.name,
+            version=record.version,
+            key=base64.b64encode(key).decode(),
+            signature=line.decode().strip(),
+            by=by,
+            at=self._now(),
+        )
+        return signature, signatures.keep(self.store, signature)
 
     def overview(self, name: str | None = None) -> list[dict[str, Any]]:
         """One row a model, or one row a version of *name*."""
@@ -196,6 +219,10 @@ class Registry(Reader):
     def diff(self, name: str, old: int, new: int) -> dict[str, Any]:
         """What differs between two versions: fields, output, metrics, hyperparameters, training, environment."""
         return views.diff(self, self.version(name, old), self.version(name, new))
+
+    def verify_version(self, record: VersionRecord) -> Report:
+        """Hash every stored byte of one version, and check the signatures beside it."""
+        return Verifier(self).run_version(record)
 
     def verify(self, name: str | None = None) -> Report:
         """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cloche.errors import ClocheError, ObjectNotFoundError, StoreUnreachableError
-from cloche.registry import blobs, layout
+from cloche.registry import blobs, layout, signatures
 from cloche.registry.listing import listed_files
 from cloche.registry.model import RouteEvent, Tombstone, VersionRecord, decode
 from cloche.registry.reader import Reader
@@ -44,6 +44,12 @@ class Verifier:
         for name in names:
             versions, deleted = self._check_versions(name)
             self._check_events(name, versions, deleted)
+        return Report(self._checked, tuple(self._findings))
+
+    def run_version(self, record: VersionRecord) -> Report:
+        """Check one version: its object, its contract, its artifact, its signatures."""
+        path = layout.version(record.name, record.version)
+        self._check_version(record.name, record.version, path, deleted=False)
         return Report(self._checked, tuple(self._findings))
 
     def _error(self, where: str, what: str) -> None:
@@ -90,6 +96,7 @@ class Verifier:
         self._check_contract(record)
         if not deleted:
             self._check_artifact(record, path)
+            self._check_signatures(record)
 
     def _check_contract(self, record: VersionRecord) -> None:
         path = layout.contract(record.name, record.contract, record.revision)
@@ -114,6 +121,21 @@ class Verifier:
             raise
         except ClocheError as exc:
             self._error(path, str(exc))
+
+    def _check_signatures(self, record: VersionRecord) -> None:
+        """Of those added later: one that says nothing about the version is a warning, for nothing believes it."""
+        paths = self._reader.store.list(layout.signatures(record.name, record.version))
+        manifest = self._check_blob(record.manifest, keep=True) if paths else None
+        for path in paths:
+            self._checked += 1
+            try:
+                problem = signatures.read(self._reader.store, path).problem(record, manifest or b"")
+            except StoreUnreachableError:
+                raise
+            except ClocheError as exc:
+                problem = str(exc)
+            if problem is not None:
+                self._findings.append(Finding("warning", path, f"no valid signature, ignored: {problem}"))
 
     def _check_blob(self, sha256: str, *, keep: bool = False) -> bytes | None:
         """Hash a blob once, however many versions share it; *keep* its bytes for reading."""

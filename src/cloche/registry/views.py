@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 
 from cloche.contract.model import Contract
-from cloche.manifest import Manifest, Metric
+from cloche.manifest import Manifest, Metric, Training
 from cloche.prediction_log.rows import not_kept
 from cloche.registry import evaluations
 from cloche.registry.model import RouteState, VersionRecord
 from cloche.registry.reader import Reader
 
+#: Of the training, what has a section of its own, or a line for each of its parts.
+_OF_THEIR_OWN = frozenset({"hyperparameters", "column_fingerprints", "target_fingerprints", "git", "script"})
 #: Of a field, what is evidence and no promise.
 _NOT_COMPARED = frozenset({"name", "evidence"})
 
@@ -55,6 +57,7 @@ def show(reader: Reader, record: VersionRecord) -> dict[str, Any]:
     """Everything that is known about one version."""
     manifest, contract = reader.manifest_of(record), reader.contract_of(record)
     told: dict[str, Any] = msgspec.to_builtins(manifest)
+    added = [{"key": one.key_id, "by": one.by, "at": one.at} for one in reader.signatures_of(record)]
     return {
         "name": record.name,
         "version": record.version,
@@ -62,7 +65,8 @@ def show(reader: Reader, record: VersionRecord) -> dict[str, Any]:
         "contract": record.contract,
         "revision": record.revision,
         "artifact": record.manifest,
-        "signed": record.signature is not None,
+        "signed": record.signature is not None or bool(added),
+        **({"signatures": added} if added else {}),
         "published_by": record.by,
         "published_at": record.at,
         **({} if record.copied_from is None else {"copied_from": msgspec.to_builtins(record.copied_from)}),
@@ -90,6 +94,7 @@ def diff(reader: Reader, old: VersionRecord, new: VersionRecord) -> dict[str, An
         "metrics": _metrics(before, after),
         "hyperparameters": _changes(before.training.hyperparameters, after.training.hyperparameters),
         "training": _changes(_training(before), _training(after)),
+        "columns": columns(before.training, after.training),
         "environment": _changes(_environment(before), _environment(after)),
     }
 
@@ -166,7 +171,31 @@ def _metric(name: str, split: str, old: Metric | None, new: Metric | None) -> di
 
 def _training(manifest: Manifest) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(manifest.training)
-    return {key: value for key, value in told.items() if key not in ("hyperparameters", "column_fingerprints")}
+    flat = {key: value for key, value in told.items() if key not in _OF_THEIR_OWN}
+    for name in ("git", "script"):
+        flat |= {f"{name}.{key}": value for key, value in (told.get(name) or {}).items()}
+    return flat
+
+
+def columns(old: Training, new: Training) -> dict[str, list[str]]:
+    """
+    The columns of the training table that came, went, or hold other values, by name; a target's says so.
+
+    `order` lists the columns where only their order is another one; rows in another order change every column.
+    """
+    before, after = _fingerprints(old), _fingerprints(new)
+    changed = [name for name in after if name in before and before[name] != after[name]]
+    return {
+        "added": [name for name in after if name not in before],
+        "removed": [name for name in before if name not in after],
+        "changed": changed,
+        "order": list(after) if before.keys() == after.keys() and list(before) != list(after) else [],
+    }
+
+
+def _fingerprints(training: Training) -> dict[str, str]:
+    targets = {f"{name or 'unnamed'} (target)": digest for name, digest in training.target_fingerprints.items()}
+    return {**training.column_fingerprints, **targets}
 
 
 def _environment(manifest: Manifest) -> dict[str, Any]:

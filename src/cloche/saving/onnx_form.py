@@ -22,6 +22,8 @@ from cloche.records import FrameSpec
 from cloche.saving.guarding import Trial
 
 TOLERANCE = Tolerance("float32", 1e-5, 1e-5)
+#: How far outside of the training range a model that computes in float32 itself is compared with its ONNX form.
+SPANS = 1.0
 
 
 def onnx_form(model: Any, flavor: Flavor, directory: Path, frame: FrameSpec, trial: Trial) -> OnnxRecord:
@@ -33,7 +35,8 @@ def onnx_form(model: Any, flavor: Flavor, directory: Path, frame: FrameSpec, tri
     except (NotLoweredError, ArtifactError, MissingExtraError) as exc:
         return OnnxRecord(refused=str(exc))
     bends = _bends(model, flavor, frame, contract)
-    found = trial.verdict(engine, TOLERANCE, bends=bends, alone=TOLERANCE)
+    spans = None if flavor.tolerance(model).dtype == "float64" else SPANS
+    found = trial.verdict(engine, TOLERANCE, bends=bends, alone=TOLERANCE, spans=spans)
     if found.refused is None:
         converted.write(directory)
     return OnnxRecord(found.refused, found.rows, found.boundary_rows, found.worst, TOLERANCE)

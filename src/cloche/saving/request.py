@@ -20,7 +20,8 @@ class SaveRequest:
 
     `overrides` are rules by field (`{"age": {"minimum": 0}}`); `classes` labels for the model's classes, in their order
     or by class; `golden` is `"synthetic"` or `"rows"`; `log_inputs` None: as the predecessor's; `engine` is `"auto"`,
-    `"twin"`, `"native"` or `"onnx"`; `model_options` is what the model needs besides (a tokenizer).
+    `"twin"`, `"native"` or `"onnx"`; `script` is the training script as `saving.script.record` takes it;
+    `model_options` is what the model needs besides (a tokenizer).
     """
 
     inputs: Any = None
@@ -35,6 +36,8 @@ class SaveRequest:
     data_version: str | None = None
     seed: int | None = None
     description: str | None = None
+    license: str | None = None
+    script: str | Path | bool | None = None
     golden: str = "synthetic"
     log_inputs: LogInputs | None = None
     engine: str = "auto"

@@ -94,7 +94,7 @@ def preview(
         SaveRefusedError: as `stage` would.
     """
     flavor = flavor_of(model)
-    model = flavor.bundle(model, request.model_options, request.inputs)
+    model = _bundled(flavor, model, request)
     request, facts = _with_carried(request, flavor.carried(model)), flavor.facts(model)
     with (
         tempfile.TemporaryDirectory(prefix="cloche-inspect-") as folder,
@@ -103,7 +103,8 @@ def preview(
         material = gather(request, facts)
         _load(rehearsal, flavor.dump(model, Path(folder), trust=trust), material)
         learnt = _learn(request, material, rehearsal, previous)
-    return Inspection(learnt.contract, tuple(describe(learnt.contract)), learnt.notes, learnt.breaks)
+    notes = (*learnt.notes, *facts.notes)
+    return Inspection(learnt.contract, tuple(describe(learnt.contract)), notes, learnt.breaks)
 
 
 def _stage(
@@ -117,7 +118,7 @@ def _stage(
     step: Callable[[str], None],
 ) -> Staged:
     flavor = flavor_of(model)
-    model = flavor.bundle(model, request.model_options, request.inputs)
+    model = _bundled(flavor, model, request)
     request, facts = _with_carried(request, flavor.carried(model)), flavor.facts(model)
     with Rehearsal(directory, flavor.name, trust) as rehearsal:
         step("reading the tables")
@@ -167,7 +168,18 @@ def _trust_advice(flavor: Flavor, directory: Path, manifest: Manifest) -> Iterat
     why = flavor.code(manifest.options)
     if why is not None:
         digest = identity((directory / MANIFEST).read_bytes())
-        yield f'{why}; a machine opens it once its configuration says [trust] trusted_digests = ["{digest}"]'
+        yield f"{why}; where it is to be opened, run: cloche trust {digest}"
+
+
+def _bundled(flavor: Flavor, model: Any, request: SaveRequest) -> Any:
+    return flavor.bundle(
+        model,
+        request.model_options,
+        request.inputs,
+        targets=request.targets,
+        classes=request.classes,
+        aside=(*request.keys, *request.context),
+    )
 
 
 def _test(request: SaveRequest, material: Material) -> tuple[Table, Column | Table] | None:
@@ -184,8 +196,8 @@ def _load(rehearsal: Rehearsal, options: dict[str, Any], material: Material) -> 
         raise SaveRefusedError(
             f"the model does not load in a fresh process, so no server could load it: {exc}. "
             "Put its own classes and functions into a package that is installed where the model runs "
-            "(pip install ./mypackage), import them from there, fit again and save; and allow the types in the "
-            'configuration: trust.allowed_types = ["mypackage.module.Class"]'
+            "(pip install ./mypackage), import them from there, fit again and save; and allow the types: "
+            "cloche trust --type mypackage.module.Class"
         ) from exc
 
 
@@ -231,7 +243,8 @@ def _golden(
 ) -> answering.Answered:
     if request.golden == "rows" and not material.table.rows:
         raise SaveRefusedError("golden='rows' needs the training table: pass inputs=X")
-    found = answering.golden(rehearsal, compiled, material.table, inputs, kind=request.golden, seed=seed)
+    words = {name: one.words for name, one in material.facts.inputs.items() if one.words}
+    found = answering.golden(rehearsal, compiled, material.table, inputs, kind=request.golden, seed=seed, words=words)
     again = answering.answer(rehearsal, compiled, found.rows)
     moved = differences(found.outputs, again.outputs, tolerance)
     if moved:
@@ -244,7 +257,7 @@ def _golden(
 
 def _notes(material: Material, golden: answering.Answered, measured: Measured) -> list[str]:
     """What the owner should know beyond what learning said."""
-    found = list(measured.notes)
+    found = [*material.facts.notes, *measured.notes]
     if material.test is None:
         found.append(
             "no test set: quality, calibration and the reference of the answers are unknown; pass test=(X_test, y_test)"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cloche import integrity, profile
+from cloche import integrity, profile, tables
 from cloche._version import __version__
 from cloche.artifact import golden as golden_rows
 from cloche.contract.describe import describe
@@ -17,8 +17,8 @@ from cloche.contract.model import Contract
 from cloche.errors import UsageError
 from cloche.flavors import Flavor
 from cloche.manifest import MANIFEST, Manifest, Metric, Training
-from cloche.records import Table
-from cloche.saving import card, provenance, reference
+from cloche.records import Column, Table
+from cloche.saving import card, provenance, reference, script
 from cloche.saving.answering import Answered
 from cloche.saving.engines import Engines
 from cloche.saving.environment import environment
@@ -70,6 +70,7 @@ def write(
         )
     )
     manifest = _manifest(draft, (*measured.metrics, *_own(draft.request.metrics)))
+    manifest = with_changes(manifest, training=with_script(directory, manifest.training, draft.request.script))
     text = card.card(manifest, draft.contract, describe(draft.contract), notes)
     (directory / card.FILE).write_text(text, encoding="utf-8")
     return seal(directory, manifest)
@@ -120,7 +121,14 @@ def _manifest(draft: Draft, metrics: tuple[Metric, ...]) -> Manifest:
         training=_training(draft),
         metrics=metrics,
         description=draft.request.description,
+        license=draft.request.license,
     )
+
+
+def with_script(directory: Path, training: Training, wanted: str | Path | bool | None) -> Training:
+    """The same with the training script recorded, and copied into *directory* where that is wanted."""
+    kept = {name: getattr(training, name) for name in training.__struct_fields__}
+    return Training(**{**kept, "script": script.record(directory, wanted)})
 
 
 def _training(draft: Draft) -> Training:
@@ -129,12 +137,20 @@ def _training(draft: Draft) -> Training:
         rows=draft.material.table.rows if draft.material.given else None,
         fingerprint=whole,
         column_fingerprints=columns,
+        target_fingerprints=_of_targets(draft.material.target),
         data_version=draft.request.data_version,
         seed=draft.request.seed,
         hyperparameters=_plain(draft.material.facts.hyperparameters),
         git=provenance.git(Path.cwd()),
         embeds_training_rows=draft.material.facts.training_rows_inside,
     )
+
+
+def _of_targets(target: Column | Table | None) -> dict[str, str]:
+    if target is None:
+        return {}
+    table = target if isinstance(target, Table) else Table({target.name: target}, len(target.values), "list")
+    return tables.fingerprint(table)[1]
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:

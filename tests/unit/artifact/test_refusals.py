@@ -292,9 +292,7 @@ def test_unknown_type(artifact: Path, old: str, new: str, words: str) -> None:
 
 def test_unknown_type_says_how_an_operator_allows_it(artifact: Path) -> None:
     tamper(artifact, in_schema('"sklearn.preprocessing._data"', '"theirs.scaling"'))
-    with pytest.raises(
-        errors.UntrustedTypeError, match=r'trust\.allowed_types = \["theirs\.scaling\.StandardScaler"\]'
-    ):
+    with pytest.raises(errors.UntrustedTypeError, match=r"cloche trust --type theirs\.scaling\.StandardScaler"):
         open_artifact(artifact, TRUST)
 
 

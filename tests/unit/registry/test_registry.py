@@ -20,7 +20,9 @@ from cloche.errors import (
     UsageError,
     VersionNotFoundError,
 )
+from cloche.manifest import Training
 from cloche.registry import Registry
+from cloche.registry.views import columns
 from cloche.store import Store
 from stores import Place, again
 
@@ -358,3 +360,24 @@ def test_diff(registry, publish) -> None:
     assert told["hyperparameters"] == {"depth": {"old": 3, "new": 5}}
     assert told["environment"] == {"scikit-learn": {"old": "1.9.1", "new": "1.10.0"}}
     assert registry.diff("penguins", 1, 1)["same_artifact"] is True
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        pytest.param({"a": "1", "b": "2"}, {"a": "1", "b": "2"}, {}, id="the-same"),
+        pytest.param({"a": "1", "b": "2"}, {"a": "1", "b": "3"}, {"changed": ["b"]}, id="other-values"),
+        pytest.param({"a": "1"}, {"a": "1", "c": "3"}, {"added": ["c"]}, id="one-more"),
+        pytest.param({"a": "1", "c": "3"}, {"a": "1"}, {"removed": ["c"]}, id="one-less"),
+        pytest.param({"a": "1", "b": "2"}, {"b": "2", "a": "1"}, {"order": ["b", "a"]}, id="another-order"),
+        pytest.param({}, {"a": "1"}, {"added": ["a"]}, id="no-table-before"),
+    ],
+)
+def test_which_columns_of_the_training_table_changed(old, new, found) -> None:
+    nothing = {"added": [], "removed": [], "changed": [], "order": []}
+    assert columns(Training(column_fingerprints=old), Training(column_fingerprints=new)) == nothing | found
+
+
+def test_a_target_that_changed_is_named_as_one() -> None:
+    old, new = (Training(target_fingerprints={"y": digest}) for digest in "12")
+    assert columns(old, new)["changed"] == ["y (target)"]

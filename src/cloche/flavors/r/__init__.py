@@ -57,7 +57,7 @@ class RFlavor(Flavor):
         """Why it takes trust."""
         return "an .rds file can hold code that runs when R opens it or asks it"
 
-    def bundle(self, model: RFile, options: Mapping[str, Any], inputs: Any) -> RModel:
+    def bundle(self, model: RFile, options: Mapping[str, Any], inputs: Any, **told: Any) -> RModel:
         """
         Have R open the fit, told which of its models answers: `s` of a glmnet path, `n_trees` of a gbm.
 

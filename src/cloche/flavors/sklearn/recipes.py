@@ -64,7 +64,7 @@ def _not_allowed(name: str, where: str) -> str:
     return (
         f"{where}: the type '{name}' is not on the allow-list, so no server would open the model. "
         f"Use a step of scikit-learn in its place; or, if '{root}' is installed where the model runs and its code is "
-        f'trusted, allow it there and here with trust.allowed_types = ["{name}"] in the configuration'
+        f"trusted, allow it there and here: cloche trust --type {name}"
     )
 
 

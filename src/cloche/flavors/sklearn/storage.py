@@ -107,6 +107,5 @@ def _untrusted(refused: set[str], holds: list[Named], name: str) -> UntrustedTyp
     more = f" (and {len(refused) - 1} more: {', '.join(sorted(refused)[1:6])})" if len(refused) > 1 else ""
     return UntrustedTypeError(
         f"{name}: {where}: the type '{first}' is not on the allow-list{more}; it was not opened. "
-        f'An operator who has read its code allows it with trust.allowed_types = ["{first}"] '
-        "in the configuration of the user or the system (never in the artifact)"
+        f"An operator who has read its code allows it: cloche trust --type {first}"
     )
