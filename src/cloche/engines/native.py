@@ -18,7 +18,7 @@ class NativeEngine:
     def __init__(self, flavor: Flavor, native: Any, spec: FrameSpec, output: Output) -> None:
         self._flavor = flavor
         self._native = native
-        self._spec = spec
+        self._spec = flavor.frame(native, spec)
         self._output = output
 
     def predict(self, columns: Columns, n: int) -> Outputs:

@@ -33,6 +33,20 @@ class Entry:
 
 
 FLAVORS: dict[str, Entry] = {
+    "catboost": Entry(
+        "cloche.flavors.catboost:CatboostFlavor",
+        "catboost",
+        "catboost",
+        frozenset({"catboost"}),
+        frozenset({".cbm"}),
+    ),
+    "lightgbm": Entry(
+        "cloche.flavors.lightgbm:LightgbmFlavor",
+        "lightgbm",
+        "lightgbm",
+        frozenset({"lightgbm"}),
+        frozenset({".txt"}),
+    ),
     "r": Entry("cloche.flavors.r:RFlavor", "", "R", frozenset({"cloche.flavors.r"}), frozenset({".rds"})),
     "sklearn": Entry(
         "cloche.flavors.sklearn:SklearnFlavor", "sklearn", "skops", frozenset({"sklearn"}), frozenset({".skops"})
@@ -44,6 +58,9 @@ FLAVORS: dict[str, Entry] = {
         frozenset({"torch"}),
         frozenset({".pt", ".pth", ".pt2", ".safetensors"}),
         devices=True,
+    ),
+    "xgboost": Entry(
+        "cloche.flavors.xgboost:XgboostFlavor", "xgboost", "xgboost", frozenset({"xgboost"}), frozenset({".ubj"})
     ),
 }
 

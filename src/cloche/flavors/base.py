@@ -187,6 +187,10 @@ class Flavor(ABC):
         """
         raise NotLoweredError(f"flavor '{self.name}' has no ONNX form")
 
+    def frame(self, native: Any, spec: FrameSpec) -> FrameSpec:
+        """The frame in which *native* is asked: *spec*, that of its training table, or one that is quicker to build."""
+        return spec
+
     @abstractmethod
     def predict(self, native: Any, frame: Any, output: Output) -> Outputs:
         """What *native* answers for *frame*, as plain Python values."""

@@ -2,7 +2,7 @@
 Trees in LightGBM's predictor, on a model text that we write ourselves: the same sums as `Walker`, bit for bit.
 
 Its one trap: it takes a number within ±1e-35 (of float32) for zero before it compares. A split at zero is therefore
-asked about a larger positive number instead; trees with other splits so near to zero are left to `Walker`.
+asked about a larger positive number instead; trees with splits inside that interval are left to `Walker`.
 """
 
 from __future__ import annotations
@@ -36,9 +36,17 @@ ONE_BY_ONE = 3
 
 
 def representable(ensemble: Ensemble) -> bool:
-    """Whether LightGBM compares as the trees say: no threshold but zero itself lies near zero."""
-    thresholds = np.abs(ensemble.threshold[ensemble.flags != CATEGORICAL])
-    return not bool(((thresholds > 0) & (thresholds <= POSITIVE)).any())
+    """
+    Whether LightGBM compares as the trees say: no threshold but zero itself lies where all numbers are taken for zero.
+
+    A column that is split at zero has no threshold among the larger numbers that are asked instead either.
+    """
+    numeric = ensemble.flags != CATEGORICAL
+    threshold, feature = ensemble.threshold[numeric], ensemble.feature[numeric]
+    if bool(((threshold >= -ZERO) & (threshold < ZERO) & (threshold != 0)).any()):
+        return False
+    asked_instead = (threshold >= ZERO) & (threshold < POSITIVE)
+    return not bool(np.isin(feature[asked_instead], feature[threshold == 0]).any())
 
 
 class Booster:

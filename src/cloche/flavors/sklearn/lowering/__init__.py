@@ -17,7 +17,7 @@ from cloche.flavors.sklearn.lowering.head import Head, need
 from cloche.graph import Answers, ValidGraph, Value
 from cloche.records import FrameSpec
 
-__all__ = ["lower"]
+__all__ = ["answered", "lower"]
 
 
 def lower(model: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
@@ -34,7 +34,7 @@ def lower(model: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
             value = transformed(model, flow).numbers()
             return flow.builder.finish(Answers(task=task, prediction=(value.node,)))
         head = predicted(model, flow)
-        return flow.builder.finish(_answers(model, head, contract))
+        return flow.builder.finish(answered(model, head, contract))
     except NotLoweredError:
         raise
     except TamperedModelError as exc:
@@ -44,7 +44,13 @@ def lower(model: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
         raise NotLoweredError(f"{type(model).__name__} cannot be read: {type(exc).__name__}: {exc}") from exc
 
 
-def _answers(model: Any, head: Head, contract: Contract) -> Answers:
+def answered(model: Any, head: Head, contract: Contract) -> Answers:
+    """
+    Where the answers of *contract* stand among what *head* gives.
+
+    Raises:
+        NotLoweredError: *head* lacks one of them.
+    """
     task, wanted = contract.output.task, contract.output.probabilities
     if task == "multioutput_classification":
         heads = head.outputs

@@ -1,0 +1,295 @@
+"""
+What the boosters of all libraries share: an estimator with its columns' names, and answers made of its numbers.
+
+A booster is stored in its library's own format and a record of plain data beside it; opening reads nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cloche import tables
+from cloche.contract.model import Output
+from cloche.errors import MissingFileError, SaveRefusedError, TamperedModelError, UsageError, WrongFormatError
+from cloche.flavors.base import Flavor
+from cloche.records import FrameSpec, Outputs
+from cloche.trust import TrustPolicy
+
+Array = np.ndarray[Any, Any]
+
+#: A file that takes longer to try out does not open.
+TRIAL_TIMEOUT_S = 120.0
+#: How files begin that people call models, and that are none of ours.
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04", b"\x1f\x8b", b"\x78\x9c")
+_PLAIN = (str, int, float, bool, type(None))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boosted:
+    """
+    A fitted booster or wrapper of its library, with what the training table says beyond it.
+
+    `names` are those of its columns, `categories` those of the columns that are categorical there.
+    """
+
+    estimator: Any
+    names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+def estimator_of(model: Any) -> Any:
+    """The library's own object."""
+    return model.estimator if isinstance(model, Boosted) else model
+
+
+def bundled(name: str, model: Any, options: Mapping[str, Any], inputs: Any) -> Boosted:
+    """
+    *model* with what the table *inputs* says of its columns.
+
+    Raises:
+        UsageError: boosters have no options.
+    """
+    if options:
+        raise UsageError(f"{next(iter(options))}: not an option of a {name} model")
+    if isinstance(model, Boosted) or inputs is None:
+        return model if isinstance(model, Boosted) else Boosted(model)
+    found = tables.read(inputs)
+    named = tuple(found.columns) if found.container in ("pandas", "polars") else ()
+    return Boosted(model, named, tuple(one.name for one in found if one.levels is not None))
+
+
+def own_names(kept: Sequence[str], model: Any, rename: Callable[[str], str]) -> tuple[str, ...]:
+    """The names that the library *kept*, spelled as the table has them where `rename` changed them."""
+    given = model.names if isinstance(model, Boosted) else ()
+    spelled = {rename(name): name for name in given}
+    return tuple(spelled.get(name, name) for name in kept)
+
+
+# -- a record and its file ------------------------------------------------------------------------
+
+
+def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that JSON can hold; callbacks, functions and random states belong to fitting."""
+    found = {name: _plain(value) for name, value in parameters.items()}
+    return {name: value for name, value in found.items() if _is_plain(value)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(one) for key, one in value.items())
+    if isinstance(value, list):
+        return len(value) <= 10_000 and all(_is_plain(one) for one in value)
+    return isinstance(value, _PLAIN) and not (isinstance(value, float) and not math.isfinite(value))
+
+
+def classes_record(classes: Any) -> dict[str, Any]:
+    """
+    Labels as plain data.
+
+    Raises:
+        SaveRefusedError: they are no booleans, numbers or text.
+    """
+    array = np.asarray(classes)
+    values = array.tolist()
+    if array.ndim != 1 or not all(isinstance(one, (str, int, float, bool)) for one in values):
+        raise SaveRefusedError(f"classes of {array.dtype}: expected text, numbers or booleans; fit with astype(str)")
+    return {"dtype": "object" if array.dtype == object else array.dtype.str, "values": values}
+
+
+def classes_of(record: Any) -> Array:
+    """
+    What `classes_record` gave.
+
+    Raises:
+        TamperedModelError: it is something else.
+    """
+    try:
+        dtype, values = record["dtype"], record["values"]
+        if not isinstance(values, list) or not (dtype == "object" or np.dtype(dtype).kind in "biufU"):
+            raise TamperedModelError("the record of the classes holds no labels")
+        return np.array(values, dtype=object if dtype == "object" else np.dtype(dtype))
+    except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        raise TamperedModelError(f"the record of the classes: {exc}") from exc
+
+
+def expect(holds: bool, message: str) -> None:
+    """
+    Raises:
+        TamperedModelError: *holds* is False.
+    """
+    if not holds:
+        raise TamperedModelError(message)
+
+
+def field(record: Any, name: str, kind: type, default: Any = None) -> Any:
+    """
+    The entry *name* of a record, of type *kind*.
+
+    Raises:
+        TamperedModelError: it is of another type.
+    """
+    value = record.get(name, default) if isinstance(record, Mapping) else None
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool) != (kind is bool)):
+        raise TamperedModelError(f"the record's {name}: expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def read(directory: Path, options: Mapping[str, Any], files: Mapping[str, bytes] | None, default: str) -> bytes:
+    """
+    The bytes of a model file: those in *files*, which were verified, or those in *directory*.
+
+    Raises:
+        MissingFileError: the manifest does not list it.
+    """
+    name = str(options.get("file", default))
+    if name != default:
+        raise TamperedModelError(f"options: expected the file {default}, got {name!r}")
+    if files is None:
+        return (directory / name).read_bytes()
+    if name not in files:
+        raise MissingFileError(f"{name}: expected the model, but the manifest lists no such file")
+    return files[name]
+
+
+def refuse_pickle(raw: bytes, name: str, expected: str) -> None:
+    """
+    Raises:
+        WrongFormatError: *raw* is empty, a pickle or an archive.
+    """
+    if not raw:
+        raise WrongFormatError(f"{name}: expected {expected}, got an empty file")
+    if raw.startswith(_PICKLES):
+        raise WrongFormatError(f"{name}: expected {expected}, got a pickle or an archive, which is never opened here")
+
+
+class BoosterFlavor(Flavor):
+    """What is alike in the libraries of boosters: the file, and what is done before it is trusted."""
+
+    file: ClassVar[str]
+
+    @abstractmethod
+    def opened(self, raw: bytes, name: str) -> Any:
+        """
+        The library's own model of the checked file *raw*, which messages call *name*.
+
+        Raises:
+            WrongFormatError, TamperedModelError
+        """
+
+    @abstractmethod
+    def check(self, raw: bytes, name: str) -> None:
+        """
+        Check the content of *raw*; the library does not see it.
+
+        Raises:
+            WrongFormatError, TamperedModelError
+        """
+
+    @abstractmethod
+    def ask(self, model: Any) -> None:
+        """Have *model* answer some row."""
+
+    @abstractmethod
+    def loaded(self, raw: bytes, record: Mapping[str, Any]) -> Any:
+        """The estimator of a file and the record that was written with it."""
+
+    def bundle(self, model: Any, options: Mapping[str, Any], inputs: Any) -> Any:
+        """The model with what its training table says of its columns; it has no options."""
+        return bundled(self.name, model, options, inputs)
+
+    def load(
+        self,
+        directory: Path,
+        options: Mapping[str, Any],
+        trust: TrustPolicy,
+        *,
+        files: Mapping[str, bytes] | None = None,
+    ) -> Any:
+        """Open the model's file after its content was checked."""
+        return Boosted(self.loaded(read(directory, options, files, self.file), options))
+
+    def open_file(self, path: Path, trust: TrustPolicy) -> Any:
+        """Open a file that the library wrote by itself: checked, then tried in a process of its own."""
+        raw = path.read_bytes()
+        self.check(raw, path.name)
+        tried(self.name, path)
+        return self.opened(raw, path.name)
+
+
+def tried(library: str, path: Path) -> None:
+    """
+    Have *library* open and ask the file *path* in a process of its own: what ends that one does not end this one.
+
+    Raises:
+        TamperedModelError: it did not answer.
+    """
+    command = [sys.executable, "-P", "-m", "cloche.flavors.trial", library, str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=TRIAL_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as exc:
+        raise TamperedModelError(f"{path.name}: {library} did not open it within {TRIAL_TIMEOUT_S:g} s") from exc
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        why = said[-1][:300] if said and done.returncode > 0 else f"its process ended by signal {-done.returncode}"
+        raise TamperedModelError(f"{path.name}: {library} does not open it: {why}")
+
+
+# -- answers --------------------------------------------------------------------------------------
+
+
+def classified(values: Array, classes: Sequence[Any], output: Output) -> Outputs:
+    """
+    Classes from the probabilities *values*: (n) of the second of two classes, or (n, classes).
+
+    The first of equal probabilities is predicted; with a threshold the second of two, from there on.
+    """
+    shares = np.column_stack([1.0 - values, values]) if values.ndim == 1 else values
+    if output.threshold is not None and shares.shape[1] == 2:
+        index = (shares[:, 1] >= output.threshold).astype(np.intp)
+    else:
+        index = np.argmax(shares, axis=1)
+    return labelled(index, shares, classes, output)
+
+
+def labelled(index: Array, shares: Array | None, classes: Sequence[Any], output: Output) -> Outputs:
+    """The classes at the places *index*, by the owner's names where there are any."""
+    shown = list(output.classes if output.classes is not None else classes)
+    return Outputs(
+        [shown[place] for place in index.tolist()],
+        shares.tolist() if output.probabilities and shares is not None else None,
+    )
+
+
+def numbers(values: Array, output: Output) -> Outputs:
+    """Numbers (n), or several a row (n, k) by their names."""
+    if output.task != "multioutput_regression":
+        return Outputs(values.reshape(-1).tolist())
+    table = values.reshape(len(values), -1)
+    names = output.names or tuple(f"y{place}" for place in range(table.shape[1]))
+    return Outputs([dict(zip(names, row, strict=True)) for row in table.tolist()])
+
+
+def as_array(frame: FrameSpec, dtypes: frozenset[str]) -> FrameSpec:
+    """
+    *frame* as one numpy array, where every column holds numbers: a booster reads them by place.
+
+    Building a pandas frame costs a hundred times what asking a booster does.
+    """
+    if frame.container not in ("pandas", "polars") or not all(one.dtype in dtypes for one in frame.columns):
+        return frame
+    return FrameSpec("numpy", tuple(type(one)(one.name, "float64") for one in frame.columns))
