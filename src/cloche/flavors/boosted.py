@@ -38,12 +38,14 @@ class Boosted:
     """
     A fitted booster or wrapper of its library, with what the training table says beyond it.
 
-    `names` are those of its columns, `categories` those of the columns that are categorical there.
+    `names` are those of its columns, `categories` those of the columns that are categorical there. `told` is what a
+    flavor read in the file that it opened.
     """
 
     estimator: Any
     names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    told: Any = None
 
 
 def estimator_of(model: Any) -> Any:
@@ -205,7 +207,7 @@ class BoosterFlavor(Flavor):
         """Have *model* answer some row."""
 
     @abstractmethod
-    def loaded(self, raw: bytes, record: Mapping[str, Any]) -> Any:
+    def loaded(self, raw: bytes, record: Mapping[str, Any]) -> Boosted:
         """The estimator of a file and the record that was written with it."""
 
     def bundle(self, model: Any, options: Mapping[str, Any], inputs: Any) -> Any:
@@ -221,7 +223,7 @@ class BoosterFlavor(Flavor):
         files: Mapping[str, bytes] | None = None,
     ) -> Any:
         """Open the model's file after its content was checked."""
-        return Boosted(self.loaded(read(directory, options, files, self.file), options))
+        return self.loaded(read(directory, options, files, self.file), options)
 
     def open_file(self, path: Path, trust: TrustPolicy) -> Any:
         """Open a file that the library wrote by itself: checked, then tried in a process of its own."""

@@ -70,9 +70,9 @@ class LightgbmFlavor(BoosterFlavor):
         (directory / FILE).write_bytes(raw)
         return {"file": FILE, **record}
 
-    def loaded(self, raw: bytes, record: Mapping[str, Any]) -> Any:
+    def loaded(self, raw: bytes, record: Mapping[str, Any]) -> Boosted:
         """The estimator of a text and its record."""
-        return estimators.load(raw, record, FILE)
+        return Boosted(estimators.load(raw, record, FILE))
 
     def check(self, raw: bytes, name: str) -> None:
         """Read the text by our own parser; see `text.parse`."""
