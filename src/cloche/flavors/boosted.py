@@ -151,6 +151,19 @@ def field(record: Any, name: str, kind: type, default: Any = None) -> Any:
     return value
 
 
+def checked_parameters(make: Any, record: Any, name: str) -> dict[str, Any]:
+    """
+    The parameters of a record, with which an estimator of the class *make* is made.
+
+    Raises:
+        TamperedModelError: one is no plain value, or would stand in the place of a method.
+    """
+    parameters = field(record, "parameters", dict, {})
+    proper = all(isinstance(one, str) and one != "self" and not hasattr(make, one) for one in parameters)
+    expect(proper and plain_parameters(parameters) == parameters, f"{name}: the record holds no plain parameters")
+    return dict(parameters)
+
+
 def read(directory: Path, options: Mapping[str, Any], files: Mapping[str, bytes] | None, default: str) -> bytes:
     """
     The bytes of a model file: those in *files*, which were verified, or those in *directory*.

@@ -135,4 +135,3 @@ def _inputs(parsed: text.Model, names: tuple[str, ...], model: Any) -> list[Inpu
         for place, known in zip(declared, parsed.levels, strict=True):
             found[place] = InputFacts(levels=known, unknown_level="reject", source="LightGBM")
     return found
-

@@ -10,7 +10,7 @@ from lightgbm.basic import LightGBMError
 from lightgbm.compat import _LGBMLabelEncoder
 
 from cloche.errors import SaveRefusedError, TamperedModelError
-from cloche.flavors.boosted import classes_of, classes_record, expect, field, plain_parameters
+from cloche.flavors.boosted import checked_parameters, classes_of, classes_record, expect, field, plain_parameters
 from cloche.flavors.lightgbm import text
 
 SUFFIX = ".txt"
@@ -93,6 +93,18 @@ def refuse_custom(estimator: Any) -> None:
         )
 
 
+def levels(estimator: Any) -> list[tuple[Any, ...] | None]:
+    """Each column's pandas categories; None where it is a number, or where the text does not say which it is."""
+    if not fitted(estimator):
+        return []
+    model = text.parse(booster_of(estimator).model_to_string().encode(), "the model")
+    found: list[tuple[Any, ...] | None] = [None] * len(model.names)
+    if len(model.categorical) == len(model.levels):
+        for place, known in zip(model.categorical, model.levels, strict=True):
+            found[place] = known
+    return found
+
+
 def _text(booster: Any) -> bytes:
     raw: bytes = booster.model_to_string().encode()
     text.parse(raw, "the model")  # what could not be opened is not written
@@ -113,17 +125,10 @@ def load(raw: bytes | None, record: Any, name: str) -> Any:
     make = _WRAPPERS.get(kind)
     expect(make is not None, f"{name}: an estimator of kind {str(kind)[:40]!r}")
     assert make is not None
-    estimator = make(**_checked_parameters(make, record, name))
+    estimator = make(**checked_parameters(make, record, name))
     if booster is not None:
         _fit(estimator, booster, record, name)
     return estimator
-
-
-def _checked_parameters(make: Any, record: Any, name: str) -> dict[str, Any]:
-    parameters = field(record, "parameters", dict, {})
-    proper = plain_parameters(parameters) == parameters and all(isinstance(one, str) for one in parameters)
-    expect(proper and "self" not in parameters, f"{name}: the record's parameters are no plain values")
-    return dict(parameters)
 
 
 def opened(raw: bytes, name: str) -> Any:

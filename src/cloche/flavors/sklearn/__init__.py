@@ -12,10 +12,12 @@ import sklearn
 from cloche.contract.model import Contract, Output
 from cloche.errors import MissingExtraError
 from cloche.flavors.base import Flavor
-from cloche.flavors.sklearn import foreign, lowering, predict, storage
+from cloche.flavors.sklearn import boosters, foreign, lowering, predict, storage
 from cloche.flavors.sklearn.facts import facts_of
 from cloche.flavors.sklearn.recipes import refuse_unfit
+from cloche.flavors.sklearn.walk import walk
 from cloche.graph import ValidGraph
+from cloche.manifest import Tolerance
 from cloche.onnx import OnnxModel
 from cloche.records import FrameSpec, ModelFacts, Outputs
 from cloche.trust import DEFAULT, TrustPolicy
@@ -33,6 +35,11 @@ class SklearnFlavor(Flavor):
         """The library and its version."""
         return f"scikit-learn {sklearn.__version__}"
 
+    def tolerance(self, model: Any) -> Tolerance:
+        """That of float64; of float32 where XGBoost answers inside."""
+        single = any(boosters.library_of(part) == "xgboost" for part in walk(model))
+        return Tolerance("float32", 1e-5, 1e-5) if single else Tolerance()
+
     def facts(self, model: Any) -> ModelFacts:
         """What the fitted *model* says of itself; see `facts_of`."""
         refuse_unfit(model)
@@ -41,7 +48,9 @@ class SklearnFlavor(Flavor):
     def dump(self, model: Any, directory: Path, *, trust: TrustPolicy = DEFAULT) -> dict[str, Any]:
         """Write `model.skops`; see `storage.dump`."""
         refuse_unfit(model)
-        return storage.dump(model, directory, trust)
+        found = boosters.slots(model)
+        options = storage.dump(model, directory, trust, replaced={place: slot for place, (_, slot) in found.items()})
+        return options | {"boosters": boosters.write(found, directory)} if found else options
 
     def load(
         self,
@@ -52,7 +61,9 @@ class SklearnFlavor(Flavor):
         files: Mapping[str, bytes] | None = None,
     ) -> Any:
         """Open `model.skops`; see `storage.loads`."""
-        return storage.load(directory, trust, files)
+        model = storage.load(directory, trust, files)
+        boosters.put_back(model, options.get("boosters", []), directory, files)
+        return model
 
     def open_file(self, path: Path, trust: TrustPolicy) -> Any:
         """Open a `.skops` file that skops wrote; see `foreign.open_file`."""

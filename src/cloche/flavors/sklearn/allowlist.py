@@ -66,6 +66,9 @@ sklearn.model_selection._search_successive_halving.HalvingGridSearchCV
 sklearn.model_selection._search_successive_halving.HalvingRandomSearchCV
 """
 
+#: Where a booster stands that lies in a file of its own.
+_SLOTS = "cloche.flavors.sklearn.boosters.Slot"
+
 _PLAIN = """
 functools.partial numpy.dtype numpy.number numpy.integer numpy.floating numpy.generic builtins.object
 numpy.clip numpy.nan_to_num numpy.round numpy.mean numpy.median numpy.max numpy.min numpy.amax numpy.amin numpy.sum
@@ -86,6 +89,7 @@ ALLOWED_TYPES: frozenset[str] = frozenset(
         *_SELECTION.split(),
         *_INTERNALS.split(),
         *_PLAIN.split(),
+        _SLOTS,
         *_qualified("sklearn.metrics._classification", _METRICS),
         *_qualified("sklearn.metrics._ranking", _RANKING),
         *_qualified("sklearn.metrics._regression", _REGRESSION_METRICS),

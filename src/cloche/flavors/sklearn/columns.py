@@ -19,6 +19,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, TargetEncoder
 
+from cloche.flavors.sklearn import boosters
 from cloche.records import InputFacts
 
 _INSIDE = ("best_estimator_", "regressor_", "estimator_", "estimators_", "calibrated_classifiers_", "estimator")
@@ -60,8 +61,19 @@ def input_facts(model: Any, names: Sequence[str]) -> dict[str, InputFacts]:
     return {name: trace.facts.get(name, InputFacts()) if name in trace.read else unread for name in names}
 
 
+def _booster(step: Any, refs: Refs, trace: Trace) -> Refs:
+    """LightGBM takes an unknown category without a word, so its levels are kept here."""
+    _reads(refs, trace)
+    for ref, levels in zip(refs, boosters.levels(step), strict=False):
+        if ref is not None and levels is not None:
+            _note_levels(ref, levels, "reject", type(step).__name__, trace)
+    return []
+
+
 def _visit(step: Any, refs: Refs, trace: Trace) -> Refs:
     """Follow *refs* through *step*; the result is what comes out, with None where nothing can be said."""
+    if boosters.library_of(step) is not None:
+        return _booster(step, refs, trace)
     if step is None or isinstance(step, str):
         if step != "drop":
             _reads(refs, trace)

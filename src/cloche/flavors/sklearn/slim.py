@@ -8,6 +8,8 @@ random states and the distributions of a search belong to fitting.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,12 @@ from cloche.flavors.sklearn.walk import walk
 _LEFT_OUT = (KDTree, BallTree, np.random.RandomState, np.random.Generator, rv_frozen)
 
 
-def slim(model: Any) -> Any:
-    """*model*, or a copy that shares its arrays and has None where something was left out."""
+def slim(model: Any, replaced: Mapping[int, Any] = MappingProxyType({})) -> Any:
+    """
+    *model*, or a copy that shares its arrays and has None where something was left out.
+
+    *replaced* is what stands for some of its parts in the copy, by their identity.
+    """
     dropped: dict[int, Any] = {}
     kept: dict[int, Any] = {}
     patched = False  # early stopping leaves a bound method behind, and skops would follow it for ever
@@ -32,9 +38,9 @@ def slim(model: Any) -> Any:
             kept[id(value)] = value
         elif isinstance(value, BaseHistGradientBoosting) and "_raw_predict" in vars(value):
             patched = True
-    if not dropped and not patched:
+    if not dropped and not patched and not replaced:
         return model
-    copied = copy.deepcopy(model, {**kept, **dropped})
+    copied = copy.deepcopy(model, {**kept, **dropped, **replaced})
     for value in walk(copied) if patched else ():
         if isinstance(value, BaseHistGradientBoosting):
             vars(value).pop("_raw_predict", None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import skops.io
@@ -27,12 +28,18 @@ from cloche.trust import TrustPolicy
 FILE = "model.skops"
 
 
-def dump(model: Any, directory: Path, trust: TrustPolicy) -> dict[str, Any]:
-    """Write *model* as `model.skops`; the neighbour trees it leaves out are built again by `load`."""
+def dump(
+    model: Any, directory: Path, trust: TrustPolicy, *, replaced: Mapping[int, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """
+    Write *model* as `model.skops`; the neighbour trees it leaves out are built again by `load`.
+
+    *replaced* is what stands for some of its parts, by their identity.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            raw = skops.io.dumps(slim(model))
+            raw = skops.io.dumps(slim(model, replaced))
     except Exception as exc:  # skops raises whatever an object's own __reduce__ raises
         raise SaveRefusedError(
             f"{type(model).__name__} cannot be stored safely: {exc} "

@@ -13,6 +13,7 @@ from cloche.contract.model import Contract, Output
 from cloche.errors import NotLoweredError, SaveRefusedError
 from cloche.flavors import boosted
 from cloche.flavors.boosted import Boosted, BoosterFlavor, estimator_of
+from cloche.flavors.lowered import FLOAT32
 from cloche.flavors.xgboost import content, estimators
 from cloche.graph import ValidGraph
 from cloche.manifest import Tolerance
@@ -100,7 +101,7 @@ class XgboostFlavor(BoosterFlavor):
         Raises:
             NotLoweredError: always; a twin adds up in float64.
         """
-        raise NotLoweredError("XGBoost adds its trees up in float32, in an order of its own; its predictor answers")
+        raise NotLoweredError(FLOAT32)
 
     def predict(self, native: Any, frame: Any, output: Output) -> Outputs:
         """What the booster answers for *frame*, from the trees up to the best iteration."""

@@ -120,9 +120,7 @@ def _integers(values: Any, what: str) -> Array:
 # -- trees ----------------------------------------------------------------------------------------
 
 
-def _trees(
-    booster: Any, features: int, outputs: int, targets: int
-) -> tuple[int, tuple[tuple[Any, ...] | None, ...]]:
+def _trees(booster: Any, features: int, outputs: int, targets: int) -> tuple[int, tuple[tuple[Any, ...] | None, ...]]:
     model = booster["model"]
     trees, shape = model["trees"], model["gbtree_model_param"]
     expect(isinstance(trees, list) and _whole(shape, "num_trees") == len(trees), f"{len(trees)} trees were expected")

@@ -7,7 +7,7 @@ from typing import Any
 import xgboost
 
 from cloche.errors import SaveRefusedError, TamperedModelError
-from cloche.flavors.boosted import expect, field, plain_parameters
+from cloche.flavors.boosted import checked_parameters, expect, field, plain_parameters
 from cloche.flavors.xgboost import content
 
 SUFFIX = ".ubj"
@@ -87,6 +87,13 @@ def refuse_custom(estimator: Any) -> None:
         )
 
 
+def levels(estimator: Any) -> list[tuple[Any, ...] | None]:
+    """Each column's categories; None where it is a number, or the model is not fitted."""
+    if not fitted(estimator):
+        return []
+    return list(content.parse(bytes(booster_of(estimator).save_raw(raw_format="ubj")), "the model").levels)
+
+
 def _file(booster: Any) -> bytes:
     raw = bytes(booster.save_raw(raw_format="ubj"))
     content.parse(raw, "the model")  # what could not be opened is not written
@@ -106,10 +113,7 @@ def load(raw: bytes | None, record: Any, name: str) -> Any:
     make = _WRAPPERS.get(kind)
     expect(make is not None, f"{name}: an estimator of kind {str(kind)[:40]!r}")
     assert make is not None
-    parameters = field(record, "parameters", dict, {})
-    proper = plain_parameters(parameters) == parameters and "self" not in parameters
-    expect(proper, f"{name}: the record's parameters are no plain values")
-    estimator = make(**parameters)
+    estimator = make(**checked_parameters(make, record, name))
     if raw is None:
         return estimator
     estimator._Booster = opened(raw, name)

@@ -9,6 +9,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from cloche.errors import NotLoweredError
+from cloche.flavors.lowered import lowering_of
+from cloche.flavors.sklearn.boosters import library_of
 from cloche.flavors.sklearn.lowering.flow import Flow, joined
 from cloche.flavors.sklearn.lowering.head import Head, Visit
 from cloche.flavors.sklearn.lowering.table import PREDICTORS, TRANSFORMERS, WRAPPERS
@@ -43,6 +45,10 @@ def predicted(step: Any, flow: Flow) -> Head:
     wrapper = WRAPPERS.get(type(step))
     if wrapper is not None:
         return wrapper(step, flow, Visit(transformed, predicted))
+    library = library_of(step)
+    if library is not None:
+        head: Head = lowering_of(library).predicted(step, flow)
+        return head
     found = PREDICTORS.get(type(step))
     if found is None:
         raise NotLoweredError(f"{type(step).__name__} has no twin")
