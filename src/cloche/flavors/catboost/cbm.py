@@ -95,8 +95,8 @@ def parse(raw: bytes, name: str) -> Model:
 
 def _model(core: Table, rest: bytes) -> Model:
     trees = core.table(1)
-    assert trees is not None or expect(False, "no trees") is None
-    assert trees is not None
+    if trees is None:
+        raise TamperedModelError("no trees")
     expect(not (trees.tables(12) or trees.tables(13) or trees.tables(18)), "features of text or embeddings")
     floats = [_float(one) for one in trees.tables(5)]
     categories = [(one.number(0, "<i", -1), one.number(1, "<i", -1)) for one in trees.tables(4)]

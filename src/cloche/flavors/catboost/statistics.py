@@ -61,8 +61,8 @@ def _key(base: Table) -> _Key:
     kind = base.number(1, "<b", 0)
     if combination is None:
         return kind, b"", b"", b""
-    splits = (combination.array(place, np.dtype("<i8")).tobytes() for place in (1, 2))
-    return (kind, combination.array(0, "<i4").tobytes(), *splits)  # type: ignore[return-value]
+    numbers, values = (combination.array(place, np.dtype("<i8")).tobytes() for place in (1, 2))
+    return kind, combination.array(0, "<i4").tobytes(), numbers, values
 
 
 def _tables(rest: bytes) -> dict[_Key, int]:

@@ -163,7 +163,7 @@ def _tree(text: str, place: int, features: int, name: str) -> Tree:
     values = dict(line.partition("=")[::2] for line in lines)
     expect(len(values) == len(lines) <= _MAX_TREE_LINES, f"{where}: a line stands twice, or there are too many")
     leaves, sets = _whole(values, "num_leaves", where), _whole(values, "num_cat", where)
-    expect(1 <= leaves and sets < leaves, f"{where}: {leaves} leaves and {sets} sets of categories")
+    expect(leaves >= 1 and sets < leaves, f"{where}: {leaves} leaves and {sets} sets of categories")
     for key, less in _STATISTICS.items():
         if key in values and leaves > 1:
             _count(values[key], leaves + less, _ANY_FLOATS, f"{where}: {key}")
@@ -174,13 +174,16 @@ def _tree(text: str, place: int, features: int, name: str) -> Tree:
         _check_linear(values, leaves, features, where)
     splits = leaves - 1 if leaves > 1 else 0
     tree = Tree(
-        *(_integers(values, key, splits, where) if key != "threshold" else _floats(values, key, splits, where)
-          for key in ("split_feature", "threshold", "decision_type", "left_child", "right_child")),
-        _floats(values, "leaf_value", leaves, where),
-        _integers(values, "cat_boundaries", sets + 1 if sets else 0, where),
-        _integers(values, "cat_threshold", None if sets else 0, where),
-        linear == "1",
-    )  # fmt: skip
+        feature=_integers(values, "split_feature", splits, where),
+        threshold=_floats(values, "threshold", splits, where),
+        kind=_integers(values, "decision_type", splits, where),
+        left=_integers(values, "left_child", splits, where),
+        right=_integers(values, "right_child", splits, where),
+        values=_floats(values, "leaf_value", leaves, where),
+        boundaries=_integers(values, "cat_boundaries", sets + 1 if sets else 0, where),
+        words=_integers(values, "cat_threshold", None if sets else 0, where),
+        linear=linear == "1",
+    )
     _check_tree(tree, features, sets, where)
     return tree
 

@@ -146,7 +146,7 @@ def _tree(tree: Any, place: int, features: int, targets: int) -> None:
     shape = tree["tree_param"]
     nodes, width = _whole(shape, "num_nodes"), _whole(shape, "size_leaf_vector")
     expect(_whole(shape, "num_feature") == features and tree["id"] == place, "made for another model")
-    expect(1 <= nodes, "no nodes")
+    expect(nodes >= 1, "no nodes")
     for key in _NODE_ARRAYS:
         expect(len(tree[key]) == nodes, f"{key}: expected {nodes}, got {len(tree[key])}")
     _check_weights(tree, nodes, width, targets)
@@ -237,7 +237,7 @@ def _encoded(one: Any) -> tuple[Any, ...] | None:
         expect(not len(values), "categories without a place")
         return None
     raw = np.asarray(values, dtype=np.int64)
-    expect(not raw.size or (-128 <= int(raw.min()) and int(raw.max()) < 256), "the text of a category is none")
+    expect(not raw.size or (int(raw.min()) >= -128 and int(raw.max()) < 256), "the text of a category is none")
     ascending = offsets[0] == 0 and offsets[-1] == len(raw) and bool((np.diff(offsets) >= 0).all())
     expect(ascending, "the text of a category lies elsewhere")
     text = raw.astype(np.uint8).tobytes()
