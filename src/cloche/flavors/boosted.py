@@ -6,6 +6,7 @@ A booster is stored in its library's own format and a record of plain data besid
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import subprocess
 import sys
@@ -38,13 +39,13 @@ class Boosted:
     """
     A fitted booster or wrapper of its library, with what the training table says beyond it.
 
-    `names` are those of its columns, `categories` those of the columns that are categorical there. `told` is what a
-    flavor read in the file that it opened.
+    `names` are those of its columns, `levels` the categories of those that are categorical there. `told` is what a flavor
+    read in the file that it opened.
     """
 
     estimator: Any
     names: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
+    levels: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     told: Any = None
 
 
@@ -66,7 +67,12 @@ def bundled(name: str, model: Any, options: Mapping[str, Any], inputs: Any) -> B
         return model if isinstance(model, Boosted) else Boosted(model)
     found = tables.read(inputs)
     named = tuple(found.columns) if found.container in ("pandas", "polars") else ()
-    return Boosted(model, named, tuple(one.name for one in found if one.levels is not None))
+    return Boosted(model, named, {one.name: one.levels for one in found if one.levels is not None})
+
+
+def table_levels(model: Any) -> Mapping[str, tuple[Any, ...]]:
+    """The categories of each categorical column of the training table; none where there was no table."""
+    return model.levels if isinstance(model, Boosted) else {}
 
 
 def own_names(kept: Sequence[str], model: Any, rename: Callable[[str], str]) -> tuple[str, ...]:

@@ -151,7 +151,10 @@ def test_sums_run_in_order_whatever_the_shape(n: int, k: int) -> None:
         pytest.param(1e-36, False, id="below-its-zero"),
         pytest.param(-1e-36, False, id="above-its-minus-zero"),
         pytest.param(5e-324, False, id="denormal"),
-        pytest.param(1.5e-35, False, id="where-positive-numbers-are-moved-to"),
+        pytest.param(float(np.float32(1e-35)), True, id="its-zero"),
+        pytest.param(-float(np.float32(1e-35)), False, id="its-minus-zero"),
+        pytest.param(math.nextafter(-float(np.float32(1e-35)), -1.0), True, id="below-its-minus-zero"),
+        pytest.param(1.5e-35, True, id="where-positive-numbers-are-moved-to"),
         pytest.param(1e-34, True, id="large-enough"),
         pytest.param(math.inf, True, id="infinite"),
         pytest.param(1.7976931348623157e308, True, id="largest"),
@@ -166,6 +169,24 @@ def test_splits_next_to_zero_are_exact(lightgbm: Library, threshold: float, take
     for x in ensembles.neighbours([threshold, *(value for value in ensembles.ODD if not math.isnan(value))]):
         assert kernel.row([x]) == walk(one, [x]), x
         assert kernel.columns(np.full((64, 1), x))[5].tolist() == walk(one, [x]), x
+
+
+def test_numbers_are_not_moved_past_another_split_of_their_column(lightgbm: Library) -> None:
+    zero, near = stump(0.0), stump(1.5e-35)
+    both = replace(
+        zero,
+        starts=np.array([0, 1, 2], dtype=np.int64),
+        **{
+            name: np.concatenate([getattr(zero, name), getattr(near, name)])
+            for name in ("feature", "threshold", "left", "right", "flags", "values")
+        },
+    )
+    assert not trees.representable(both)
+    apart = replace(both, features=2, feature=np.array([0, 1], dtype=np.int32))
+    assert trees.representable(apart)
+    kernel = trees.kernel(apart)
+    for x in (0.0, 1e-36, 1e-35, 1.5e-35, 2e-35, -1e-36):
+        assert kernel.row([x, x]) == walk(apart, [x, x]), x
 
 
 def stump(threshold: float, **options: Any) -> Ensemble:

@@ -129,8 +129,7 @@ def _inputs(parsed: text.Model, names: tuple[str, ...], model: Any) -> list[Inpu
         levels = tuple(int(one) for one in parsed.infos[place].split(":") if one.isdigit())
         if levels:
             found[place] = InputFacts(levels=tuple(sorted(levels)), unknown_level="warn", source="LightGBM")
-    given = model.categories if isinstance(model, Boosted) else ()
-    declared = [names.index(one) for one in given if one in names] or list(parsed.categorical)
+    declared = [names.index(one) for one in boosted.table_levels(model) if one in names] or list(parsed.categorical)
     if len(declared) == len(parsed.levels):
         for place, known in zip(declared, parsed.levels, strict=True):
             found[place] = InputFacts(levels=known, unknown_level="reject", source="LightGBM")

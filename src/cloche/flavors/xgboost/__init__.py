@@ -58,7 +58,10 @@ class XgboostFlavor(BoosterFlavor):
             task=task,
             names=parsed.names or None,
             n_inputs=parsed.features,
-            inputs=dict(zip(keys, map(_input, parsed.levels), strict=True)),
+            inputs={
+                key: _input(known, boosted.table_levels(model).get(key))
+                for key, known in zip(keys, parsed.levels, strict=True)
+            },
             classes=classes,
             output_names=tuple(f"y{place}" for place in range(parsed.outputs)) if several else None,
             probabilities=classes is not None and parsed.objective in _PROBABLE,
@@ -156,10 +159,16 @@ def _task(estimator: Any, told: content.Model) -> tuple[str, tuple[Any, ...] | N
     return "multioutput_regression" if told.outputs > 1 else "regression", None
 
 
-def _input(levels: tuple[Any, ...] | None) -> InputFacts:
-    """The categories of the training table: XGBoost refuses others, or takes them for missing."""
+def _input(levels: tuple[Any, ...] | None, declared: tuple[Any, ...] | None) -> InputFacts:
+    """
+    The categories of the training table: XGBoost refuses others, or takes them for missing.
+
+    It counts characters where it stores bytes, so that text beyond ASCII loses its end: then the table's are taken.
+    """
     if levels is None:
         return InputFacts()
+    if declared is not None and len(declared) == len(levels):
+        levels = declared
     return InputFacts(levels=levels, unknown_level="reject", source="XGBoost")
 
 

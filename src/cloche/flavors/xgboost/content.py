@@ -241,4 +241,6 @@ def _encoded(one: Any) -> tuple[Any, ...] | None:
     ascending = offsets[0] == 0 and offsets[-1] == len(raw) and bool((np.diff(offsets) >= 0).all())
     expect(ascending, "the text of a category lies elsewhere")
     text = raw.astype(np.uint8).tobytes()
-    return tuple(text[a:b].decode("utf-8") for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
+    return tuple(
+        text[a:b].decode("utf-8", "replace") for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+    )
