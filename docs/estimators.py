@@ -65,6 +65,7 @@ def main() -> None:
         f"were fitted on and at the boundaries its answers are the model's own. For the other {native}",
         "scikit-learn itself answers. Classifiers and regressors are also saved, served and compared with the",
         "model's own answers over HTTP by `tests/e2e/test_every_estimator.py`.",
+        "XGBoost, LightGBM and CatBoost inside them: [boosters](../how-to/save-boosters.md).",
         "",
         "| estimator | task | twin / native / not storable | why |",
         "|---|---|---|---|",

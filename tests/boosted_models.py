@@ -37,6 +37,9 @@ X = pd.DataFrame(
 )
 X.loc[_rng.random(N) < 0.1, "size (cm)"] = np.nan
 NUMBERS = X.drop(columns="kind")
+ASCII = X.assign(
+    kind=X.kind.cat.rename_categories({"ätic": "attic"}).cat.reorder_categories(["house", "flat", "attic"])
+)
 TEXT = X.assign(kind=X.kind.astype(str))
 _score = X["size (cm)"].fillna(0) + (X.kind == "flat") * 1.5 + X.rise
 TWO = np.where(_score > 0.4, "yes", "no")
@@ -133,6 +136,7 @@ MAKE: dict[str, tuple[Callable[[], Any], Any]] = {
     "lightgbm-linear": (lambda: _lgb("Regressor", linear_tree=True).fit(NUMBERS, VALUE), NUMBERS),
     "xgboost-two": (lambda: _xgb("Classifier").fit(NUMBERS, CODES), NUMBERS),
     "xgboost-three": (lambda: _xgb("Classifier", enable_categorical=True).fit(X, THREE), X),
+    "xgboost-ascii": (lambda: _xgb("Classifier", enable_categorical=True).fit(ASCII, THREE), ASCII),
     "xgboost-labels": (lambda: _xgb("Classifier").fit(NUMBERS, LABELS), NUMBERS),
     "xgboost-number": (lambda: _xgb("Regressor").fit(NUMBERS, VALUE), NUMBERS),
     "xgboost-numbers": (

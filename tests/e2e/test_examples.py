@@ -1,8 +1,10 @@
-"""The FastAPI and the Flask example, a mounted `cloche.asgi` and `cloche serve` give the same answers."""
+"""The FastAPI and the Flask example, a mounted `cloche.asgi` and `cloche serve` give the same answers; scripts run."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+import warm
+from conftest import needs
 from servers import serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -59,3 +63,28 @@ def test_all_doors_agree(penguins_store: str, monkeypatch: pytest.MonkeyPatch) -
         flask_service.served.close()
         for module in ("fastapi_service", "flask_service"):
             sys.modules.pop(module)
+
+
+@pytest.mark.parametrize(
+    ("script", "library", "engine"),
+    [
+        pytest.param("xgboost_breast_cancer", "xgboost", "native: XGBoost", id="xgboost"),
+        pytest.param("lightgbm_diabetes", "lightgbm", "twin, equal to", id="lightgbm"),
+        pytest.param("catboost_wine", "catboost", "twin, equal to", id="catboost"),
+    ],
+)
+def test_a_script_fits_saves_and_asks(
+    script: str,
+    library: str,
+    engine: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    needs(importlib.util.find_spec(library), f"needs {library}")
+    monkeypatch.setenv("CLOCHE_STORE", str(tmp_path))
+    with warm.saves():
+        names = runpy.run_path(str(EXAMPLES / f"{script}.py"))
+    assert names["version"].engine.startswith(engine)
+    assert len(names["answer"].prediction) == 3
+    assert names["version"].engine in capsys.readouterr().out

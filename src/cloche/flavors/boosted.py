@@ -22,7 +22,7 @@ from cloche import tables
 from cloche.contract.model import Output
 from cloche.errors import MissingFileError, SaveRefusedError, TamperedModelError, UsageError, WrongFormatError
 from cloche.flavors.base import Flavor
-from cloche.records import FrameSpec, Outputs
+from cloche.records import FrameColumn, FrameSpec, Outputs
 from cloche.trust import TrustPolicy
 
 Array = np.ndarray[Any, Any]
@@ -39,8 +39,8 @@ class Boosted:
     """
     A fitted booster or wrapper of its library, with what the training table says beyond it.
 
-    `names` are those of its columns, `levels` the categories of those that are categorical there. `told` is what a flavor
-    read in the file that it opened.
+    `names` are those of its columns, `levels` the categories of those that are categorical there. `told` is what a
+    flavor read in the file that it opened.
     """
 
     estimator: Any
@@ -305,12 +305,26 @@ def numbers(values: Array, output: Output) -> Outputs:
     return Outputs([dict(zip(names, row, strict=True)) for row in table.tolist()])
 
 
-def as_array(frame: FrameSpec, dtypes: frozenset[str]) -> FrameSpec:
+def as_array(
+    frame: FrameSpec, dtypes: frozenset[str], levels: Sequence[tuple[Any, ...] | None] | None = None
+) -> FrameSpec:
     """
-    *frame* as one numpy array, where every column holds numbers: a booster reads them by place.
+    *frame* as one numpy array, where every column holds numbers, or categories whose *levels* the booster knows.
 
-    Building a pandas frame costs a hundred times what asking a booster does.
+    A booster reads columns by place, and a category as its code. Building a pandas frame costs a hundred times what
+    asking a booster does.
     """
-    if frame.container not in ("pandas", "polars") or not all(one.dtype in dtypes for one in frame.columns):
+    if frame.container not in ("pandas", "polars"):
         return frame
-    return FrameSpec("numpy", tuple(type(one)(one.name, "float64") for one in frame.columns))
+    known = levels if levels is not None else (None,) * len(frame.columns)
+    columns = [_as_numbers(one, dtypes, own) for one, own in zip(frame.columns, known, strict=False)]
+    found = tuple(one for one in columns if one is not None)
+    return FrameSpec("numpy", found) if len(found) == len(frame.columns) else frame
+
+
+def _as_numbers(column: FrameColumn, dtypes: frozenset[str], levels: tuple[Any, ...] | None) -> FrameColumn | None:
+    if column.dtype in dtypes and levels is None:
+        return FrameColumn(column.name, "float64")
+    if not column.dtype.startswith("category") or levels is None or set(levels) != set(column.levels or ()):
+        return None
+    return FrameColumn(column.name, "codes", levels)

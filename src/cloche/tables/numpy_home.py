@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cloche.errors import UsageError
-from cloche.records import Column, Columns, FrameSpec, Table
+from cloche.records import Column, Columns, FrameColumn, FrameSpec, Table
 from cloche.tables import dtypes, values
 
 _MARKERS = {"nan": np.nan, "none": None, "na": np.nan}
@@ -86,12 +86,20 @@ def build(columns: Columns, spec: FrameSpec) -> Any:
         return _build_series(columns, spec)
     if spec.container == "list":
         return _build_dicts(columns, spec)
-    parts = [_part(columns[column.name], column.dtype, column.marker) for column in spec.columns]
+    parts = [_coded(columns[column.name], column) for column in spec.columns]
     if not parts:
         return np.empty((0, 0))
     if all(part.dtype == parts[0].dtype for part in parts):
         return np.stack(parts, axis=1)
     return np.stack(parts, axis=1, dtype=np.result_type(*parts), casting="unsafe")
+
+
+def _coded(items: Sequence[Any], column: FrameColumn) -> np.ndarray[Any, Any]:
+    """A column; of dtype `codes` the places of its levels as float64, NaN for every other value."""
+    if column.dtype != "codes":
+        return _part(items, column.dtype, column.marker)
+    codes = {level: float(code) for code, level in enumerate(column.levels or ())}
+    return np.array([codes.get(item, np.nan) for item in items])
 
 
 def _part(items: Sequence[Any], dtype: str, marker: str) -> np.ndarray[Any, Any]:

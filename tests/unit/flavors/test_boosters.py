@@ -236,11 +236,15 @@ def test_a_booster_has_no_options() -> None:
         pytest.param("lightgbm-booster", "numpy", id="lightgbm-numbers"),
         pytest.param("xgboost-two", "numpy", id="xgboost-numbers"),
         pytest.param("catboost-two", "numpy", id="catboost-numbers"),
-        pytest.param("lightgbm-two", "pandas", id="lightgbm-categories"),
+        pytest.param("lightgbm-two", "numpy", id="lightgbm-categories"),
+        pytest.param("xgboost-ascii", "numpy", id="xgboost-categories"),
+        pytest.param("xgboost-three", "pandas", id="xgboost-categories-beyond-ascii"),
         pytest.param("catboost-categories", "pandas", id="catboost-categories"),
     ],
 )
-def test_no_frame_is_built_where_every_column_holds_numbers(name: str, container: str, tmp_path: Path) -> None:
+def test_no_frame_is_built_where_the_columns_are_numbers_and_known_categories(
+    name: str, container: str, tmp_path: Path
+) -> None:
     *_, material, engine = opened(name, tmp_path)
     assert material.frame.container == "pandas"
     built = tables.to_frame(material.table.to_columns(), engine._spec, material.table.rows)

@@ -87,8 +87,13 @@ class LightgbmFlavor(BoosterFlavor):
         model.predict(np.vstack([np.zeros(model.num_feature()), np.full(model.num_feature(), np.nan)]))
 
     def frame(self, native: Any, spec: FrameSpec) -> FrameSpec:
-        """One array where every column holds numbers."""
-        return boosted.as_array(spec, _NUMBERS)
+        """One array: of numbers, and of the codes that the model has for the categories of pandas."""
+        known = iter(estimators.booster_of(estimator_of(native)).pandas_categorical or ())
+        levels = [
+            tuple(next(known, ())) if spec.container == "pandas" and one.dtype.startswith("category") else None
+            for one in spec.columns
+        ]
+        return boosted.as_array(spec, _NUMBERS, levels)
 
     def lower(self, native: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
         """The exact twin; see `lowering.lower`."""

@@ -96,8 +96,9 @@ class XgboostFlavor(BoosterFlavor):
         model.predict(xgboost.DMatrix(rows), validate_features=False)
 
     def frame(self, native: Any, spec: FrameSpec) -> FrameSpec:
-        """One array where every column holds numbers."""
-        return boosted.as_array(spec, _NUMBERS)
+        """One array: of numbers, and of the codes that the model has for its categories."""
+        told = native.told if isinstance(native, Boosted) else None
+        return boosted.as_array(spec, _NUMBERS, None if told is None else told.levels)
 
     def lower(self, native: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
         """
