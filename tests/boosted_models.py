@@ -40,6 +40,7 @@ NUMBERS = X.drop(columns="kind")
 ASCII = X.assign(
     kind=X.kind.cat.rename_categories({"ätic": "attic"}).cat.reorder_categories(["house", "flat", "attic"])
 )
+ORDERED = ASCII.assign(kind=ASCII.kind.cat.as_ordered())
 TEXT = X.assign(kind=X.kind.astype(str))
 _score = X["size (cm)"].fillna(0) + (X.kind == "flat") * 1.5 + X.rise
 TWO = np.where(_score > 0.4, "yes", "no")
@@ -118,6 +119,10 @@ def _ranked(model: Any) -> Any:
 #: Each with the table it was fitted on.
 MAKE: dict[str, tuple[Callable[[], Any], Any]] = {
     "lightgbm-two": (lambda: _lgb("Classifier").fit(X, TWO), X),
+    "lightgbm-ordered": (
+        lambda: _lgb("Classifier").fit(ORDERED, TWO),
+        ORDERED,
+    ),
     "lightgbm-three": (lambda: _lgb("Classifier").fit(X, THREE), X),
     "lightgbm-ova": (lambda: _lgb("Classifier", objective="multiclassova").fit(NUMBERS, THREE), NUMBERS),
     "lightgbm-number": (lambda: _lgb("Regressor").fit(X, VALUE), X),

@@ -6,7 +6,6 @@ A booster is stored in its library's own format and a record of plain data besid
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import subprocess
 import sys
@@ -37,15 +36,13 @@ _PLAIN = (str, int, float, bool, type(None))
 @dataclass(frozen=True, slots=True, eq=False)
 class Boosted:
     """
-    A fitted booster or wrapper of its library, with what the training table says beyond it.
+    A fitted booster or wrapper of its library, with what its training table says beyond it.
 
-    `names` are those of its columns, `levels` the categories of those that are categorical there. `told` is what a
-    flavor read in the file that it opened.
+    `columns` are those of the table. `told` is what a flavor read in the file that it opened.
     """
 
     estimator: Any
-    names: tuple[str, ...] = ()
-    levels: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    columns: tuple[FrameColumn, ...] = ()
     told: Any = None
 
 
@@ -54,9 +51,9 @@ def estimator_of(model: Any) -> Any:
     return model.estimator if isinstance(model, Boosted) else model
 
 
-def bundled(name: str, model: Any, options: Mapping[str, Any], inputs: Any) -> Boosted:
+def bundled(name: str, model: Any, options: Mapping[str, Any], inputs: Any, aside: Sequence[str] = ()) -> Boosted:
     """
-    *model* with what the table *inputs* says of its columns.
+    *model* with what the table *inputs* says of its columns, but for those in *aside*, which it is not shown.
 
     Raises:
         UsageError: boosters have no options.
@@ -66,19 +63,17 @@ def bundled(name: str, model: Any, options: Mapping[str, Any], inputs: Any) -> B
     if isinstance(model, Boosted) or inputs is None:
         return model if isinstance(model, Boosted) else Boosted(model)
     found = tables.read(inputs)
-    named = tuple(found.columns) if found.container in ("pandas", "polars") else ()
-    return Boosted(model, named, {one.name: one.levels for one in found if one.levels is not None})
+    return Boosted(model, tuple(one for one in tables.frame_spec(found).columns if one.name not in aside))
 
 
-def table_levels(model: Any) -> Mapping[str, tuple[Any, ...]]:
-    """The categories of each categorical column of the training table; none where there was no table."""
-    return model.levels if isinstance(model, Boosted) else {}
+def table_columns(model: Any) -> dict[str, FrameColumn]:
+    """The columns of the training table by name; none where there was no table."""
+    return {one.name: one for one in model.columns} if isinstance(model, Boosted) else {}
 
 
 def own_names(kept: Sequence[str], model: Any, rename: Callable[[str], str]) -> tuple[str, ...]:
     """The names that the library *kept*, spelled as the table has them where `rename` changed them."""
-    given = model.names if isinstance(model, Boosted) else ()
-    spelled = {rename(name): name for name in given}
+    spelled = {rename(name): name for name in table_columns(model)}
     return tuple(spelled.get(name, name) for name in kept)
 
 
@@ -229,9 +224,18 @@ class BoosterFlavor(Flavor):
     def loaded(self, raw: bytes, record: Mapping[str, Any]) -> Boosted:
         """The estimator of a file and the record that was written with it."""
 
-    def bundle(self, model: Any, options: Mapping[str, Any], inputs: Any) -> Any:
+    def bundle(
+        self,
+        model: Any,
+        options: Mapping[str, Any],
+        inputs: Any,
+        *,
+        targets: Any = None,
+        classes: Sequence[Any] | Mapping[Any, Any] | None = None,
+        aside: Sequence[str] = (),
+    ) -> Any:
         """The model with what its training table says of its columns; it has no options."""
-        return bundled(self.name, model, options, inputs)
+        return bundled(self.name, model, options, inputs, aside)
 
     def load(
         self,
@@ -309,7 +313,8 @@ def as_array(
     frame: FrameSpec, dtypes: frozenset[str], levels: Sequence[tuple[Any, ...] | None] | None = None
 ) -> FrameSpec:
     """
-    *frame* as one numpy array, where every column holds numbers, or categories whose *levels* the booster knows.
+    *frame* as one numpy array, where every column holds numbers, or categories whose *levels* the booster knows: a
+    tuple for each column that it takes for a category.
 
     A booster reads columns by place, and a category as its code. Building a pandas frame costs a hundred times what
     asking a booster does.
@@ -323,8 +328,8 @@ def as_array(
 
 
 def _as_numbers(column: FrameColumn, dtypes: frozenset[str], levels: tuple[Any, ...] | None) -> FrameColumn | None:
-    if column.dtype in dtypes and levels is None:
-        return FrameColumn(column.name, "float64")
-    if not column.dtype.startswith("category") or levels is None or set(levels) != set(column.levels or ()):
+    if levels is None:
+        return FrameColumn(column.name, "float64") if column.dtype in dtypes else None
+    if column.levels is not None and set(column.levels) != set(levels):
         return None
-    return FrameColumn(column.name, "codes", levels)
+    return FrameColumn(column.name, "codes", levels)  # a file's table has text where the model's had categories

@@ -133,6 +133,28 @@ def test_names_are_those_of_the_table_where_lightgbm_changed_them() -> None:
     assert models.fitted("lightgbm-two")[0].booster_.feature_name()[0] == "size_(cm)"
 
 
+@pytest.mark.parametrize("name", ["lightgbm-two", "lightgbm-ordered", "xgboost-ascii"])
+def test_a_table_of_text_answers_as_one_of_categories(name: str, tmp_path: Path) -> None:
+    model, table = models.fitted(name)
+    flavor, text = flavor_of(model), table.assign(kind=table.kind.astype(str))
+    bundled = flavor.bundle(model, {}, text)
+    facts = flavor.facts(bundled)
+    assert set(facts.inputs["kind"].levels or ()) == set(table.kind.cat.categories)
+    material = gather(SaveRequest(inputs=text), facts)
+    native = flavor.load(tmp_path, flavor.dump(bundled, tmp_path), DEFAULT)
+    found = NativeEngine(flavor, native, material.frame, output_of(facts)).predict(
+        material.table.to_columns(), models.N
+    )
+    assert found.prediction == np.asarray(model.predict(table)).tolist()
+
+
+def test_categories_that_xgboost_cut_are_not_guessed() -> None:
+    model, table = models.fitted("xgboost-three")
+    flavor = flavor_of(model)
+    with pytest.raises(SaveRefusedError, match="cuts the end off categories"):
+        flavor.facts(flavor.bundle(model, {}, table.assign(kind=table.kind.astype(str))))
+
+
 @pytest.mark.parametrize("name", ["lightgbm-array", "xgboost-array", "catboost-array"])
 def test_without_names_inputs_are_numbered(name: str) -> None:
     facts = facts_of(name)

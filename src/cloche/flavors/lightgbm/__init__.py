@@ -88,11 +88,7 @@ class LightgbmFlavor(BoosterFlavor):
 
     def frame(self, native: Any, spec: FrameSpec) -> FrameSpec:
         """One array: of numbers, and of the codes that the model has for the categories of pandas."""
-        known = iter(estimators.booster_of(estimator_of(native)).pandas_categorical or ())
-        levels = [
-            tuple(next(known, ())) if spec.container == "pandas" and one.dtype.startswith("category") else None
-            for one in spec.columns
-        ]
+        levels = estimators.levels(estimator_of(native), [one.dtype for one in spec.columns])
         return boosted.as_array(spec, _NUMBERS, levels)
 
     def lower(self, native: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
@@ -134,8 +130,8 @@ def _inputs(parsed: text.Model, names: tuple[str, ...], model: Any) -> list[Inpu
         levels = tuple(int(one) for one in parsed.infos[place].split(":") if one.isdigit())
         if levels:
             found[place] = InputFacts(levels=tuple(sorted(levels)), unknown_level="warn", source="LightGBM")
-    declared = [names.index(one) for one in boosted.table_levels(model) if one in names] or list(parsed.categorical)
-    if len(declared) == len(parsed.levels):
-        for place, known in zip(declared, parsed.levels, strict=True):
-            found[place] = InputFacts(levels=known, unknown_level="reject", source="LightGBM")
+    given = boosted.table_columns(model)
+    dtypes = [given[name].dtype if name in given else "" for name in names]
+    for place, known in estimators.placed(parsed, dtypes).items():
+        found[place] = InputFacts(levels=known, unknown_level="reject", source="LightGBM")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightgbm
@@ -93,16 +94,30 @@ def refuse_custom(estimator: Any) -> None:
         )
 
 
-def levels(estimator: Any) -> list[tuple[Any, ...] | None]:
-    """Each column's pandas categories; None where it is a number, or where the text does not say which it is."""
+def levels(estimator: Any, dtypes: Sequence[str] = ()) -> list[tuple[Any, ...] | None]:
+    """Each column's pandas categories; None where it is a number, or where nobody says which it is; see `placed`."""
     if not fitted(estimator):
         return []
     model = text.parse(booster_of(estimator).model_to_string().encode(), "the model")
     found: list[tuple[Any, ...] | None] = [None] * len(model.names)
-    if len(model.categorical) == len(model.levels):
-        for place, known in zip(model.categorical, model.levels, strict=True):
-            found[place] = known
+    for place, known in placed(model, dtypes).items():
+        found[place] = known
     return found
+
+
+def placed(model: text.Model, dtypes: Sequence[str]) -> dict[int, tuple[Any, ...]]:
+    """
+    The pandas categories by the place of their column.
+
+    LightGBM keeps them in the order of the columns, and not of which: those that are categorical in the table of
+    *dtypes*, else those that it declares (it takes ordered ones for numbers), else those that are text in the table.
+    """
+    seen = [place for place, one in enumerate(dtypes) if one.startswith("category")]
+    words = [place for place, one in enumerate(dtypes) if one.startswith(("category", "str", "object", "String"))]
+    for places in (seen, list(model.categorical), words):
+        if len(places) == len(model.levels):
+            return dict(zip(places, model.levels, strict=True))
+    return {}
 
 
 def _text(booster: Any) -> bytes:

@@ -15,7 +15,7 @@ import numpy as np
 from cloche.contract.model import Contract
 from cloche.errors import NotLoweredError, TamperedModelError
 from cloche.flavors.lightgbm import text
-from cloche.flavors.lightgbm.estimators import booster_of
+from cloche.flavors.lightgbm.estimators import booster_of, placed
 from cloche.flavors.sklearn.lowering import answered
 from cloche.flavors.sklearn.lowering.flow import Flow, begin, joined, plain_list
 from cloche.flavors.sklearn.lowering.head import Head
@@ -69,20 +69,20 @@ def predicted(step: Any, flow: Flow) -> Head:
 
 def _encoded(model: text.Model, flow: Flow, frame: FrameSpec) -> Flow:
     """Categories as LightGBM numbers them: by their place among those of the training column."""
-    places = [place for place, one in enumerate(frame.columns) if one.dtype.startswith("category")]
-    if frame.container == "polars" and any(not field.kind == "number" for field in flow.fields):
+    known = placed(model, [one.dtype for one in frame.columns])
+    if frame.container == "polars" and known:
         raise NotLoweredError("LightGBM with categories of polars")
-    if len(places) != len(model.levels):
-        raise NotLoweredError(f"{len(model.levels)} columns of categories in the model, {len(places)} in its table")
+    if len(known) != len(model.levels):
+        raise NotLoweredError(f"{len(model.levels)} columns of categories in the model, and others in its table")
     parts = []
     for place in range(flow.width):
         picked = flow.pick([place])
-        if place in places:
+        if place in known:
             value, _ = picked.objects()
-            levels = Levels(levels=plain_list(np.array(model.levels[places.index(place)], dtype=object)))
+            levels = Levels(levels=plain_list(np.array(known[place], dtype=object)))
             picked = picked.to(Encode(of=(value.node,), columns=(levels,)))
         parts.append(picked)
-    return joined(flow.builder, parts) if places else flow
+    return joined(flow.builder, parts) if known else flow
 
 
 # -- trees ----------------------------------------------------------------------------------------

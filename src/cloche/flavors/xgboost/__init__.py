@@ -53,13 +53,13 @@ class XgboostFlavor(BoosterFlavor):
         parsed = _told(booster)
         keys = parsed.names or tuple(f"x{place}" for place in range(parsed.features))
         task, classes = _task(estimator, parsed)
-        several = task == "multioutput_regression"
+        several, columns = task == "multioutput_regression", boosted.table_columns(model)
         return ModelFacts(
             task=task,
             names=parsed.names or None,
             n_inputs=parsed.features,
             inputs={
-                key: _input(known, boosted.table_levels(model).get(key))
+                key: _input(known, columns[key].levels if key in columns else None)
                 for key, known in zip(keys, parsed.levels, strict=True)
             },
             classes=classes,
@@ -170,6 +170,11 @@ def _input(levels: tuple[Any, ...] | None, declared: tuple[Any, ...] | None) -> 
         return InputFacts()
     if declared is not None and len(declared) == len(levels):
         levels = declared
+    elif not all(one.isascii() for one in levels if isinstance(one, str)):
+        raise SaveRefusedError(
+            "XGBoost cuts the end off categories beyond ASCII, so they are taken from the training table: pass it as "
+            "a pandas frame whose columns have the categories that the model was fitted with"
+        )
     return InputFacts(levels=levels, unknown_level="reject", source="XGBoost")
 
 
