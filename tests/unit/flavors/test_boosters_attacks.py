@@ -6,6 +6,7 @@ What a bit flip leaves whole is a model with other numbers; the digest in the ma
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 import re
@@ -20,7 +21,7 @@ import pytest
 
 import boosted_models as models
 from cloche.errors import ArtifactError, TamperedModelError, WrongFormatError
-from cloche.flavors import flavor_of, flavor_of_file, get_flavor
+from cloche.flavors import boosted, flavor_of, flavor_of_file, get_flavor
 from cloche.flavors.boosted import BoosterFlavor
 from cloche.trust import DEFAULT
 
@@ -31,7 +32,7 @@ FILES = {
     "lightgbm": ("lightgbm-three", "lightgbm-linear"),
     "xgboost": ("xgboost-three", "xgboost-numbers", "xgboost-dart"),
 }
-SEEDS = 300
+SEEDS = 240
 
 #: Opens every file that passes the checks and asks it; says where it is, so that a death is told from an error.
 CHILD = """
@@ -298,9 +299,7 @@ def _ints(raw: bytes, values: list[int]) -> int:
 )
 def test_a_catboost_file_that_lies_is_refused(what: str, place: int, value: int, words: str, tmp_path: Path) -> None:
     flavor, raw = whole("catboost-three", tmp_path)
-    from cloche.flavors.catboost import cbm
-
-    told = cbm.parse(raw, "model.cbm")
+    told = importlib.import_module("cloche.flavors.catboost.cbm").parse(raw, "model.cbm")
     at = _ints(raw, getattr(told, what).tolist()) + 4 * (1 + place)
     changed = raw[:at] + struct.pack("<i", value) + raw[at + 4 :]
     with pytest.raises(TamperedModelError, match=words):
@@ -326,17 +325,7 @@ def test_a_bucket_of_statistics_that_points_outside_is_refused(tmp_path: Path) -
 # -- the trial in another process -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_a_foreign_file_is_tried_in_a_process_of_its_own(library: str, tmp_path: Path) -> None:
-    name = f"{library}-two" if library != "lightgbm" else "lightgbm-booster"
-    flavor, raw = whole(name, tmp_path)
-    path = tmp_path / f"foreign{Path(flavor.file).suffix}"
-    path.write_bytes(raw)
-    again = flavor_of_file(path).open_file(path, DEFAULT)
-    assert flavor.facts(again).task == "classification"
-
-
-def test_what_kills_the_trial_does_not_kill_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trial_tells_what_it_met(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flavor, raw = whole("lightgbm-booster", tmp_path)
     lying = re.sub(rb"^split_feature=\d+", b"split_feature=123456", raw, count=1, flags=re.M)
     path = tmp_path / "foreign.txt"
@@ -344,3 +333,22 @@ def test_what_kills_the_trial_does_not_kill_us(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(type(flavor), "check", lambda self, raw, name: None)  # the child checks again, and says so
     with pytest.raises(TamperedModelError, match="lightgbm does not open it: .*reads column"):
         flavor.open_file(path, DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("does", "within_s", "words"),
+    [
+        pytest.param("kill -SEGV $$", 60.0, "ended by signal 11", id="signal"),
+        pytest.param("exec sleep 60", 0.2, "did not open it within", id="endless"),
+    ],
+)
+def test_what_kills_the_trial_does_not_kill_us(
+    does: str, within_s: float, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\n{does}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(boosted, "TRIAL_TIMEOUT_S", within_s)
+    with pytest.raises(TamperedModelError, match=words):
+        boosted.tried("lightgbm", tmp_path / "model.txt")
