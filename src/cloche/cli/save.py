@@ -112,7 +112,7 @@ def save(
     store: str | None,
     as_json: bool,
 ) -> None:
-    """Freeze a model file as the next version of NAME: .skops, .ubj, .txt, .cbm, .rds …, or a net's tensors and --module.
+    """Freeze a model file as the next version of NAME: .skops, .ubj, .txt, .cbm, .rds …, or a net's tensors.
 
     It is loaded back in a fresh process and answers its golden rows before anything is published.
     """
