@@ -13,7 +13,6 @@ from cloche.engines import Engine, guard
 from cloche.manifest import Tolerance
 from cloche.records import Table
 from cloche.saving import answering
-from cloche.saving.rehearsal import Rehearsal
 
 #: Training rows that an engine is compared on, besides golden and boundary rows.
 MAX_REFERENCE_ROWS = 2_000
@@ -33,10 +32,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What engines are tried on: the contract, the model in its fresh process, its training table and golden rows."""
+    """What engines are tried on: the contract, the model itself, its training table and golden rows."""
 
     compiled: CompiledContract
-    rehearsal: Rehearsal
+    model: answering.Asked
     table: Table
     golden: Sequence[dict[str, Any]]
 
@@ -81,7 +80,7 @@ class Trial:
         allowed = [rows[place] for place in answering.allowed(compiled, rows)]
         if not allowed:
             return 0, [], 0.0
-        native = answering.answer(self.rehearsal, compiled, allowed)
+        native = answering.answer(self.model, compiled, allowed)
         refused = sorted(set(range(len(allowed))) - set(native.kept))
         for place in refused[:_MAX_REFUSED] if len(refused) <= _MAX_REFUSED else ():
             if not guard.refuses(engine, compiled.validate([allowed[place]], single=True).columns()):
