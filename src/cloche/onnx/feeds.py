@@ -56,6 +56,8 @@ def _numbers(tensor: Tensor, columns: Columns, n: int) -> Array:
     found = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
     if tensor.finite and found.dtype.kind == "f" and not np.isfinite(found).all():
         raise ValueError(f"{tensor.name}: a value is missing, or not finite in {tensor.dtype}")
+    if tensor.limit is not None and (np.abs(found) > tensor.limit).any():  # a comparison with NaN is false
+        raise ValueError(f"{tensor.name}: a value is beyond {tensor.limit:g}, where this form of the model ends")
     return found
 
 

@@ -29,7 +29,8 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
 
     `missing` stands for a value that is missing: a number, a text, or "nan" for a float; without it such a row is
     refused. `levels` turns a value into its place among them, an unknown one into `unknown` (without it: refused).
-    `finite`: a number that is not finite in this dtype is refused, as the model's own library does.
+    `finite`: a number that is not finite in this dtype is refused, as the model's own library does; `limit`: so is one
+    whose absolute value is greater, where arithmetic in float32 would overflow.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     levels: tuple[Any, ...] | None = None
     unknown: int | None = None
     finite: bool = False
+    limit: float | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -72,6 +74,10 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     inputs: tuple[Tensor, ...] = ()
     prepared: Prepared | None = None
     one_row: bool = False
+
+    def limit(self) -> float | None:
+        """The smallest limit of its tensors."""
+        return min((one.limit for one in self.inputs if one.limit is not None), default=None)
 
     def result(self, role: Role) -> Result | None:
         """The output of this role, or None."""

@@ -46,19 +46,20 @@ class Trial:
         *,
         bends: Mapping[str, Sequence[float]],
         alone: Tolerance = guard.SAME_BITS,
+        limit: float | None = None,
     ) -> Verdict:
         """
         Whether *engine* answers as the model does, within *tolerance*.
 
         *bends* are numbers by field at which the model jumps; *alone* is how far a row's answer alone and in a batch
-        may be apart.
+        may be apart. Synthetic rows with a number beyond *limit* are left out: the engine refuses them by its own rule.
         """
         inputs = answering.inputs_only(self.compiled.contract)
         names = [field.name for field in inputs.contract.fields]
         table = self.table
         training = tables.to_wire(answering.some_rows(table, MAX_REFERENCE_ROWS), inputs.contract) if table.rows else []
-        reference = [*_only(names, self.golden), *training]
-        boundary = guard.boundary_rows(inputs.contract, reference[:200], bends)
+        reference = [*_within(limit, _only(names, self.golden)), *training]
+        boundary = _within(limit, guard.boundary_rows(inputs.contract, reference[:200], bends))
         counts, worst = [], 0.0
         for rows in (reference, boundary):
             compared, found, difference = self._compared(engine, inputs, rows, tolerance, alone)
@@ -94,3 +95,11 @@ class Trial:
 
 def _only(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: row[name] for name in names if name in row} for row in rows]
+
+
+def _within(limit: float | None, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if limit is None or not any(_beyond(limit, value) for value in row.values())]
+
+
+def _beyond(limit: float, value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) > limit

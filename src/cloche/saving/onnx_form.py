@@ -67,7 +67,7 @@ def _tried(model: Any, flavor: Flavor, directory: Path, frame: FrameSpec, trial:
     converted = flavor.to_onnx(model, frame, contract)
     engine = open_onnx(_files(converted, directory), contract)
     bends = _bends(model, flavor, frame, contract)
-    return converted, trial.verdict(engine, TOLERANCE, bends=bends, alone=TOLERANCE)
+    return converted, trial.verdict(engine, TOLERANCE, bends=bends, alone=TOLERANCE, limit=converted.interface.limit())
 
 
 def _files(converted: OnnxModel, directory: Path) -> dict[str, bytes]:
