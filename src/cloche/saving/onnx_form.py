@@ -56,7 +56,7 @@ def exported(directory: Path, trust: TrustPolicy) -> OnnxModel:
     assert isinstance(native, NativeEngine)
     rows = [one.row for one in golden.read(directory / golden.GOLDEN)]
     trial = Trial(opened.compiled, answering.EngineHere(native), Table({}, 0, "numpy"), rows)
-    converted, found = _tried(native.model, native.flavor, directory, native.frame, trial)
+    converted, found = _tried(native.native, native.flavor, directory, native.frame, trial)
     if found.refused is not None:
         raise NotLoweredError(f"{opened.manifest.name}: no ONNX form: {found.refused}")
     return converted

@@ -70,9 +70,9 @@ def _inputs(frame: FrameSpec, contract: Contract) -> Iterator[tuple[Tensor, ...]
             raise NotLoweredError(f"'{texts[0]}' is a {fields[texts[0]].type} in an array")
         return
     yield tuple(
-        Tensor(name=name, fields=(name,), dtype="string", layout="column", missing=_no_text(field))
+        Tensor(name=name, fields=(name,), dtype="string", missing=_no_text(field))
         if name in texts
-        else Tensor(name=name, fields=(name,), layout="column", **_missing([field]))
+        else Tensor(name=name, fields=(name,), **_missing([field]))
         for name, field in fields.items()
     )
 
