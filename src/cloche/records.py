@@ -141,6 +141,7 @@ class InputFacts:
     unknown_level: Literal["reject", "warn"] | None = None
     text: bool = False  #: read by a text vectorizer
     source: str = ""  #: the step that says so, "OneHotEncoder"
+    whole: bool = False  #: read as a whole number
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +159,4 @@ class ModelFacts:
     embedding: int | None = None  #: length of an output vector
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     training_rows_inside: str | None = None  #: why, where the model embeds training rows (kNN, SVC …)
+    notes: tuple[str, ...] = ()  #: what its owner should know: what was found by asking, not by reading

@@ -17,7 +17,7 @@ import numpy as np
 from cloche.contract.ask import asked
 from cloche.contract.fields import FEW_ROWS, aside_field, encoder_levels, input_field
 from cloche.contract.hints import hints
-from cloche.contract.model import Contract, Field, Output, OutputType, Policy
+from cloche.contract.model import Contract, Field, FieldType, Output, OutputType, Policy
 from cloche.contract.probe import Answers
 from cloche.errors import SaveRefusedError
 from cloche.records import Column, InputFacts, ModelFacts, Table
@@ -108,7 +108,8 @@ def _field_from_facts(name: str, facts: InputFacts, private: bool) -> Field:
         policy = Policy(unknown_level="reject" if facts.unknown_level is None else facts.unknown_level)
         evidence |= {"levels": evidence["type"]}
         return Field(name=name, type="category", levels=levels, policy=policy, private=private, evidence=evidence)
-    return Field(name=name, type="text" if facts.text else "number", private=private, evidence=evidence)
+    kind: FieldType = "text" if facts.text else "integer" if facts.whole else "number"
+    return Field(name=name, type=kind, private=private, evidence=evidence)
 
 
 def _by_column(table: Table, facts: ModelFacts, aside: Sequence[str]) -> ModelFacts:

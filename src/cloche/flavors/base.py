@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,10 +34,20 @@ class Flavor(ABC):
     def framework(self, model: Any) -> str:
         """The library and its version: `scikit-learn 1.9.1`."""
 
-    def bundle(self, model: Any, options: Mapping[str, Any], inputs: Any) -> Any:
+    def bundle(
+        self,
+        model: Any,
+        options: Mapping[str, Any],
+        inputs: Any,
+        *,
+        targets: Any = None,
+        classes: Sequence[Any] | Mapping[Any, Any] | None = None,
+        aside: Sequence[str] = (),
+    ) -> Any:
         """
         The model together with what it cannot answer without, from the owner's *options* (a tokenizer, a length);
-        *inputs* is the training table as it was given. The result takes the model's place in all that follows.
+        *inputs*, *targets* and *classes* are as they were given, *aside* names the columns of *inputs* that the model
+        is not shown. The result takes the model's place in all that follows.
 
         Raises:
             UsageError: an option that this flavor does not know.

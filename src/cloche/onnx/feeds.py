@@ -83,7 +83,7 @@ def _whole(values: Array, name: str, dtype: str) -> Array:
     if dtype == "bool":
         return values.astype(np.bool_)
     limits = np.iinfo(dtype)
-    if values.size and (values.min() < limits.min or values.max() > limits.max):
+    if values.size and (values.min() < limits.min or values.max() >= limits.max + 1):
         raise ValueError(f"{name}: a number too large for {dtype}")
     return values.astype(dtype)
 

@@ -40,9 +40,17 @@ def open_session(raw: bytes) -> Any:
 class Runner:
     """Answers with an ONNX model under one contract."""
 
-    def __init__(self, model: OnnxModel, output: Output, prepare: Prepare | None = None) -> None:
-        self._session = open_session(model.raw)
-        self._session.check(model.interface)
+    def __init__(
+        self, model: OnnxModel, output: Output, prepare: Prepare | None = None, *, session: Any = None
+    ) -> None:
+        """
+        *session* is that of the same bytes, where there is one already.
+
+        Raises:
+            ArtifactError: the model is refused, or the interface is not its own.
+        """
+        self.session = open_session(model.raw) if session is None else session
+        self.session.check(model.interface)
         self._interface = model.interface
         self._output = output
         self._makers = {one.name: feeds.maker(one) for one in model.interface.inputs}
@@ -72,7 +80,7 @@ class Runner:
         return [([row], {name: array[at : at + 1] for name, array in fed.items()}) for at, row in enumerate(rows)]
 
     def _answers(self, fed: feeds.Feeds, n: int) -> Outputs:
-        return answers.answers(self._interface, self._output, self._session.run(self._names, fed), n)
+        return answers.answers(self._interface, self._output, self.session.run(self._names, fed), n)
 
 
 def _merged(parts: list[tuple[list[int], Outputs]], n: int) -> Outputs:

@@ -2,7 +2,7 @@
 Whether the trees of an ONNX file are trees: onnxruntime follows the numbers of children, and sees no circle.
 
 Of `TreeEnsembleClassifier` and `TreeEnsembleRegressor`: every node is there once, has its two children in its own tree,
-and is reached once from its root. That a feature is one of the input's, onnxruntime checks at every call (seen in 1.32).
+and is reached once from its root. That a feature is one of the input's, onnxruntime checks at each call (seen in 1.32).
 """
 
 from __future__ import annotations

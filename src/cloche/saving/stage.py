@@ -25,7 +25,7 @@ from cloche.contract.model import Contract
 from cloche.contract.overrides import apply_overrides
 from cloche.engines import differences
 from cloche.errors import SaveRefusedError, UsageError
-from cloche.flavors import flavor_of
+from cloche.flavors import Flavor, flavor_of
 from cloche.manifest import Tolerance
 from cloche.profile import profile
 from cloche.records import Column, Table
@@ -94,7 +94,7 @@ def preview(
         SaveRefusedError: as `stage` would.
     """
     flavor = flavor_of(model)
-    model = flavor.bundle(model, request.model_options, request.inputs)
+    model = _bundled(flavor, model, request)
     facts = flavor.facts(model)
     with (
         tempfile.TemporaryDirectory(prefix="cloche-inspect-") as folder,
@@ -103,7 +103,8 @@ def preview(
         material = gather(request, facts)
         _load(rehearsal, flavor.dump(model, Path(folder), trust=trust), material)
         learnt = _learn(request, material, rehearsal, previous)
-    return Inspection(learnt.contract, tuple(describe(learnt.contract)), learnt.notes, learnt.breaks)
+    notes = (*learnt.notes, *facts.notes)
+    return Inspection(learnt.contract, tuple(describe(learnt.contract)), notes, learnt.breaks)
 
 
 def _stage(
@@ -117,7 +118,7 @@ def _stage(
     step: Callable[[str], None],
 ) -> Staged:
     flavor = flavor_of(model)
-    model = flavor.bundle(model, request.model_options, request.inputs)
+    model = _bundled(flavor, model, request)
     facts = flavor.facts(model)
     with Rehearsal(directory, flavor.name, trust) as rehearsal:
         step("reading the tables")
@@ -152,6 +153,17 @@ def _stage(
     notes = (*notes, *writing.advice(manifest))
     rules = tuple(describe(learnt.contract))
     return Staged(directory, manifest, learnt.contract, learnt.comparison, learnt.breaks, notes, rules)
+
+
+def _bundled(flavor: Flavor, model: Any, request: SaveRequest) -> Any:
+    return flavor.bundle(
+        model,
+        request.model_options,
+        request.inputs,
+        targets=request.targets,
+        classes=request.classes,
+        aside=(*request.keys, *request.context),
+    )
 
 
 def _test(request: SaveRequest, material: Material) -> tuple[Table, Column | Table] | None:
@@ -228,7 +240,7 @@ def _golden(
 
 def _notes(material: Material, golden: answering.Answered, measured: Measured) -> list[str]:
     """What the owner should know beyond what learning said."""
-    found = list(measured.notes)
+    found = [*material.facts.notes, *measured.notes]
     if material.test is None:
         found.append(
             "no test set: quality, calibration and the reference of the answers are unknown; pass test=(X_test, y_test)"
