@@ -1,17 +1,17 @@
-"""An opened ONNX model behind columns and answers, whatever runs it."""
+"""A model of tensors behind columns and answers, whatever runs it."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from cloche.contract.model import Output
 from cloche.errors import MissingExtraError
 from cloche.onnx import answers, feeds
-from cloche.onnx.model import OnnxModel
+from cloche.onnx.interface import Interface
 from cloche.records import Columns, Outputs
 
 _SESSION = "cloche.onnx.session"
@@ -20,7 +20,21 @@ Group = tuple[list[int], feeds.Feeds]
 Prepare = Callable[[Columns, int], Iterable[Group]]
 
 
-def open_session(raw: bytes) -> Any:
+class Session(Protocol):
+    """What runs a model: its tensors by name as (type, shape), as onnxruntime says them, and arrays in, arrays out."""
+
+    @property
+    def inputs(self) -> dict[str, tuple[str, tuple[Any, ...]]]: ...
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, tuple[Any, ...]]]: ...
+
+    def check(self, interface: Interface) -> None: ...
+
+    def run(self, names: list[str], feeds: feeds.Feeds) -> dict[str, Any]: ...
+
+
+def open_session(raw: bytes) -> Session:
     """
     The session of *raw*; see `session.Session`.
 
@@ -34,27 +48,24 @@ def open_session(raw: bytes) -> Any:
         if (exc.name or "").startswith("cloche"):
             raise
         raise MissingExtraError("the engine 'onnx'", exc.name or "onnxruntime", "onnx") from exc
-    return home.Session(raw)
+    session: Session = home.Session(raw)
+    return session
 
 
 class Runner:
-    """Answers with an ONNX model under one contract."""
+    """Answers with a model of tensors under one contract."""
 
-    def __init__(
-        self, model: OnnxModel, output: Output, prepare: Prepare | None = None, *, session: Any = None
-    ) -> None:
+    def __init__(self, session: Session, interface: Interface, output: Output, prepare: Prepare | None = None) -> None:
         """
-        *session* is that of the same bytes, where there is one already.
-
         Raises:
-            ArtifactError: the model is refused, or the interface is not its own.
+            ArtifactError: the interface is not that of the model.
         """
-        self.session = open_session(model.raw) if session is None else session
-        self.session.check(model.interface)
-        self._interface = model.interface
+        session.check(interface)
+        self.session = session
+        self._interface = interface
         self._output = output
-        self._makers = {one.name: feeds.maker(one) for one in model.interface.inputs}
-        self._names = [one.name for one in model.interface.outputs]
+        self._makers = {one.name: feeds.maker(one) for one in interface.inputs}
+        self._names = [one.name for one in interface.outputs]
         self._prepare = prepare or self._all
 
     def predict(self, columns: Columns, n: int) -> Outputs:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cloche.errors import SaveRefusedError, UsageError
-from cloche.flavors.heads import Classes, Ending, head_of
+from cloche.flavors.tensors.heads import Ending, Given, Meaning, head_of, rows_of, the_one
 from cloche.onnx import Result
 from cloche.onnx import protobuf as wire
 from cloche.onnx.reading import Graph, Node, attribute_integers
@@ -20,34 +19,7 @@ _ENDINGS: dict[str, Ending] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _LABELLED = ("clustering", "anomaly", "classification")
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """The task, the outputs that answer it, and what its owner is told."""
-
-    task: str
-    results: tuple[Result, ...]
-    note: str
-    classes: tuple[Any, ...] | None = None
-    names: tuple[str, ...] | None = None
-    embedding: int | None = None
-
-    @property
-    def probabilities(self) -> bool:
-        """Whether the model gives them."""
-        return any(one.role == "probabilities" for one in self.results)
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What the owner said: targets, names of classes, the task, the output that counts."""
-
-    targets: Any = None
-    classes: Classes = None
-    task: str | None = None
-    output: str | None = None
-
-
-def meaning_of(graph: Graph, answered: dict[str, Any], far: dict[str, Any], n: int, given: Given) -> Meaning:
+def meaning_of(graph: Graph, given: Given, answered: dict[str, Any], far: dict[str, Any], n: int) -> Meaning:
     """
     What the outputs mean: *answered* for *n* rows of the table, *far* for the same rows far out.
 
@@ -55,10 +27,7 @@ def meaning_of(graph: Graph, answered: dict[str, Any], far: dict[str, Any], n: i
         UsageError: an output or task that there is not.
         SaveRefusedError: it cannot be told; the message says what to say.
     """
-    if given.output is not None:
-        if given.output not in answered:
-            raise UsageError(f"output: expected one of {', '.join(answered)}, got {given.output!r}")
-        answered = {given.output: answered[given.output]}
+    answered = given.chosen(answered)
     maps = {name: value for name, value in answered.items() if _is_maps(value)}
     labels = {name: np.asarray(value).reshape(n) for name, value in answered.items() if _is_labels(value, n)}
     numbers = {
@@ -68,12 +37,8 @@ def meaning_of(graph: Graph, answered: dict[str, Any], far: dict[str, Any], n: i
         return _of_maps(maps, labels)
     if labels:
         return _of_labels(graph, labels, numbers, given)
-    name = _the_one(numbers, answered)
-    wide = np.concatenate([numbers[name], *([np.asarray(far[name], np.float64).reshape(n, -1)] if name in far else [])])
-    head = head_of(wide, _ending(graph, name), targets=given.targets, classes=given.classes, wanted=given.task)
-    names = tuple(f"y{place}" for place in range(head.width)) if head.task == "multioutput_regression" else None
-    length = head.width if head.task == "embedding" else None
-    return Meaning(head.task, (head.result(name),), f"output '{name}': {head.note}", head.classes, names, length)
+    name = the_one(numbers, answered)
+    return head_of(rows_of(name, answered, far, n), _ending(graph, name), given).meaning(name)
 
 
 # -- kinds of outputs ---------------------------------------------------------------------------
@@ -90,15 +55,6 @@ def _is_labels(value: Any, n: int) -> bool:
 
 def _is_floats(value: Any, n: int) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim >= 1 and len(value) == n
-
-
-def _the_one(numbers: dict[str, Array], answered: dict[str, Any]) -> str:
-    likely = [name for name in numbers if "prob" in name.lower()]
-    if len(numbers) == 1 or len(likely) == 1:
-        return (likely or list(numbers))[0]
-    raise SaveRefusedError(
-        f"which output answers is not told: {', '.join(answered)}; say it: output='{next(iter(answered), '')}'"
-    )
 
 
 # -- maps and labels ----------------------------------------------------------------------------

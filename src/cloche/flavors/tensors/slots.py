@@ -1,4 +1,4 @@
-"""The input tensors of an ONNX file: which columns they take, and rows to ask the model with."""
+"""The input tensors of a model: which columns they take, and rows to ask it with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cloche import tables
 from cloche.errors import SaveRefusedError
-from cloche.flavors.onnx.model import Slot
+from cloche.flavors.tensors.model import Slot
 from cloche.onnx.interface import Dtype
 from cloche.records import Columns, Table
 

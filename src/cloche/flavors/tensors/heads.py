@@ -14,7 +14,7 @@ import numpy as np
 from cloche import tables
 from cloche.errors import SaveRefusedError, UsageError
 from cloche.onnx.interface import Apply, Result, Role
-from cloche.records import Column, ModelFacts, Table
+from cloche.records import Column, Table
 
 Array = np.ndarray[Any, Any]
 #: What the last operation is: each row a distribution, each number in [0, 1], or anything.
@@ -29,6 +29,46 @@ _ROLES: dict[str, Role] = {
     "embedding": "embedding",
 }
 _NEAR_ONE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """The task, the outputs that answer it, and what its owner is told."""
+
+    task: str
+    results: tuple[Result, ...]
+    note: str
+    classes: tuple[Any, ...] | None = None
+    names: tuple[str, ...] | None = None
+    embedding: int | None = None
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether the model gives them."""
+        return any(one.role == "probabilities" for one in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the owner said: targets, names of classes, the task, the output that counts."""
+
+    targets: Any = None
+    classes: Classes = None
+    task: str | None = None
+    output: str | None = None
+
+    def chosen(self, answered: dict[str, Any]) -> dict[str, Any]:
+        """
+        The outputs that count.
+
+        Raises:
+            UsageError: the one that was named is not there.
+        """
+        if self.output is None:
+            return answered
+        if self.output not in answered:
+            raise UsageError(f"output: expected one of {', '.join(answered)}, got {self.output!r}")
+        return {self.output: answered[self.output]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +91,28 @@ class Head:
         """The output tensor called *name*, as an interface says it."""
         return Result(name=name, role=_ROLES[self.task], apply=self.apply)
 
-    def facts(self, **more: Any) -> ModelFacts:
-        """The part of a network's facts that its end decides."""
+    def meaning(self, name: str) -> Meaning:
+        """What the one output called *name* means."""
         several = self.task == "multioutput_regression"
-        return ModelFacts(
-            task=self.task,
-            classes=self.classes,
-            output_names=tuple(f"y{place}" for place in range(self.width)) if several else None,
-            probabilities=self.classes is not None,
-            embedding=self.width if self.task == "embedding" else None,
-            **more,
+        return Meaning(
+            self.task,
+            (self.result(name),),
+            f"output '{name}': {self.note}",
+            self.classes,
+            tuple(f"y{place}" for place in range(self.width)) if several else None,
+            self.width if self.task == "embedding" else None,
         )
 
 
-def head_of(
-    found: Array, ending: Ending, *, targets: Any = None, classes: Classes = None, wanted: str | None = None
-) -> Head:
+def head_of(found: Array, ending: Ending, given: Given) -> Head:
     """
     The head of a network that answered *found* (n, width) and ends in *ending*.
 
-    *targets* and *classes* are as `save` was given them; *wanted* is the task that the owner named, which decides.
-
     Raises:
-        UsageError: *wanted* is no task.
+        UsageError: the task that was named is none.
         SaveRefusedError: targets or classes do not fit the width.
     """
+    targets, classes, wanted = given.targets, given.classes, given.task
     if wanted is not None and wanted not in TASKS:
         raise UsageError(f"task: expected one of {', '.join(TASKS)}, got {wanted!r}")
     width = found.shape[1]
@@ -125,6 +162,21 @@ def _note(task: str, width: int, ending: Ending, apply: Apply, *, sure: bool) ->
     numbers = f"{width} number{'s' if width > 1 else ''} a row"
     doubt = "; is it a classifier? pass classes=[…], the targets or task='classification'"
     return f"the network's answers are taken as they are: {task}, {numbers}{'' if sure or width == 1 else doubt}"
+
+
+def the_one(numbers: dict[str, Array], answered: dict[str, Any]) -> str:
+    likely = [name for name in numbers if "prob" in name.lower()]
+    if len(numbers) == 1 or len(likely) == 1:
+        return (likely or list(numbers))[0]
+    raise SaveRefusedError(
+        f"which output answers is not told: {', '.join(answered)}; say it: output='{next(iter(answered), '')}'"
+    )
+
+
+def rows_of(name: str, answered: dict[str, Any], far: dict[str, Any], n: int) -> Array:
+    """The numbers of one output, (rows, width): for the rows of the table, and for those far out."""
+    parts = [found[name] for found in (answered, far) if name in found]
+    return np.concatenate([np.asarray(part, dtype=np.float64).reshape(n, -1) for part in parts])
 
 
 # -- what was given -----------------------------------------------------------------------------

@@ -1,34 +1,36 @@
-"""From an ONNX file and the table it came with to what its tensors mean: read where the file tells it, else asked."""
+"""From a model and the table it came with to what its tensors mean: read where the model tells it, else asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from cloche.errors import SaveRefusedError
-from cloche.flavors.onnx.inputs import asked_rows, is_named, shown, slots_of
-from cloche.flavors.onnx.model import Description, Slot
-from cloche.flavors.onnx.outputs import Given, meaning_of
-from cloche.onnx import feeds, reading
-from cloche.onnx.runner import open_session
+from cloche.flavors.tensors.heads import Meaning
+from cloche.flavors.tensors.model import Description, Slot
+from cloche.flavors.tensors.slots import asked_rows, is_named, shown, slots_of
+from cloche.onnx import feeds
+from cloche.onnx.runner import Session
 from cloche.records import Columns, Table
 
 #: Rows are asked again this much farther out: numbers that are a distribution there as well are one.
 _FAR, _SHIFT = 50.0, 25.0
+#: Outputs for n rows, the same far out (or nothing), and n.
+Meant = Callable[[dict[str, Any], dict[str, Any], int], Meaning]
 
 
-def describe(raw: bytes, framework: str, inputs: Any, aside: Sequence[str], given: Given) -> Description:
+def describe(session: Session, framework: str, inputs: Any, aside: Sequence[str], meaning_of: Meant) -> Description:
     """
-    What *raw* takes and answers.
+    What the model behind *session* takes and answers.
+
+    `meaning_of(answered, far, n)` says what its outputs mean, from those for *n* rows and for the same rows far out.
 
     Raises:
         SaveRefusedError: it does not answer the table, or what its outputs mean cannot be told.
-        ArtifactError: the file is refused.
     """
-    session = open_session(raw)
     slots, one_row = slots_of(session.inputs)
     table = shown(inputs, aside)
     named = is_named(slots, table)
@@ -36,7 +38,7 @@ def describe(raw: bytes, framework: str, inputs: Any, aside: Sequence[str], give
     columns, n = asked_rows(slots, table, named=named)
     one_row = one_row or _takes_one_only(asked, columns, n)
     answered = asked.answers(columns, n, one_row=one_row)
-    meaning = meaning_of(reading.read(raw).graph, answered, _far_out(asked, columns, n, one_row), n, given)
+    meaning = meaning_of(answered, _far_out(asked, columns, n, one_row), n)
     names = [one.name for one in meaning.results]
     slots = tuple(_with_missing(asked, slot, place, columns, names) for place, slot in enumerate(slots))
     return Description(
@@ -57,9 +59,9 @@ def describe(raw: bytes, framework: str, inputs: Any, aside: Sequence[str], give
 class _Asked:
     """The session behind columns, whatever the outputs mean."""
 
-    def __init__(self, session: Any, said: Description) -> None:
-        self._session = session
-        self._said = said
+    def __init__(self, session: Session, said: Description) -> None:
+        self.session = session
+        self.said = said
 
     def answers(self, columns: Columns, n: int, *, one_row: bool = False) -> dict[str, Any]:
         """
@@ -69,9 +71,9 @@ class _Asked:
             SaveRefusedError: the model raised; the message is its own.
         """
         try:
-            makers = {one.name: feeds.maker(one) for one in self._said.interface(tuple(columns)).inputs}
+            makers = {one.name: feeds.maker(one) for one in self.said.interface(tuple(columns)).inputs}
             fed = feeds.feeds(makers, columns, n)
-            names = list(self._session.outputs)
+            names = list(self.session.outputs)
             if not one_row:
                 return self._ran(names, fed)
             rows = [self._ran(names, {name: array[row : row + 1] for name, array in fed.items()}) for row in range(n)]
@@ -80,7 +82,7 @@ class _Asked:
             raise SaveRefusedError(f"the model does not answer the table it came with: {exc}") from exc
 
     def _ran(self, names: list[str], fed: feeds.Feeds) -> dict[str, Any]:
-        found: dict[str, Any] = self._session.run(names, fed)
+        found: dict[str, Any] = self.session.run(names, fed)
         return found
 
 
@@ -112,8 +114,8 @@ def _with_missing(asked: _Asked, slot: Slot, place: int, columns: Columns, outpu
     """Whether the model answers a number where one of this tensor's is missing: it has a step that fills it in."""
     if not slot.dtype.startswith("float"):
         return slot
-    trying = _Asked(asked._session, msgspec.structs.replace(asked._said, slots=_trying(asked._said.slots, place)))
-    mine = {one.name: one.fields for one in asked._said.interface(tuple(columns)).inputs}[slot.name]
+    trying = _Asked(asked.session, msgspec.structs.replace(asked.said, slots=_trying(asked.said.slots, place)))
+    mine = {one.name: one.fields for one in asked.said.interface(tuple(columns)).inputs}[slot.name]
     row = {name: [None] if name in mine else values[:1] for name, values in columns.items()}
     try:
         answered = trying.answers(row, 1)

@@ -1,4 +1,4 @@
-"""An ONNX file together with what its tensors mean, before the contract gives the fields their names."""
+"""A model of tensors together with what they mean, before the contract gives the fields their names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from cloche.contract.model import Output
 from cloche.errors import ManifestError
-from cloche.onnx import Interface, OnnxModel, Result, Tensor
+from cloche.onnx import Interface, Result, Tensor
 from cloche.onnx.interface import Dtype
-from cloche.onnx.runner import Runner, open_session
-from cloche.records import Columns, Outputs
+from cloche.onnx.runner import Runner, Session
+from cloche.records import Columns, InputFacts, ModelFacts, Outputs
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -103,12 +103,30 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 @dataclass(slots=True)
-class OnnxFile:
-    """The bytes, what they mean, and a session for each contract that was asked for."""
+class TensorModel:
+    """What runs the model, what its tensors mean, and what it was opened from (bytes, or an object of its library)."""
 
-    raw: bytes
+    session: Session
     said: Description
+    source: Any = None
     _runners: dict[Any, Runner] = field(default_factory=dict)
+
+    def facts(self, **more: Any) -> ModelFacts:
+        """What was found when the model was read and asked."""
+        said = self.said
+        names = tuple(slot.name for slot in said.slots) if said.named else None
+        return ModelFacts(
+            task=said.task,
+            names=names,
+            n_inputs=None if names is not None else said.width,
+            inputs=dict(_input_facts(said)),
+            classes=said.classes,
+            output_names=said.names,
+            probabilities=said.probabilities,
+            embedding=said.embedding,
+            notes=said.notes,
+            **more,
+        )
 
     def predict(self, frame: Any, output: Output) -> Outputs:
         """What the model answers for *frame*: an array, a list or a table."""
@@ -116,13 +134,18 @@ class OnnxFile:
         names, n = tuple(columns), len(next(iter(columns.values()), ()))
         key = (output, names)
         if key not in self._runners:
-            model = OnnxModel(self.raw, self.said.interface(names))
-            self._runners[key] = Runner(model, output, session=self._session())
+            self._runners[key] = Runner(self.session, self.said.interface(names), output)
         return self._runners[key].predict(columns, n)
 
-    def _session(self) -> Any:
-        """One session for all: it knows no contract."""
-        return next((one.session for one in self._runners.values()), None) or open_session(self.raw)
+
+def _input_facts(said: Description) -> Iterator[tuple[str, InputFacts]]:
+    """Of each column, what its tensor's type says: a whole number or not."""
+    place = 0
+    for slot in said.slots:
+        for _ in range(slot.width or 0):
+            facts = InputFacts(whole=slot.dtype in ("int64", "int32"), source=f"the input '{slot.name}'")
+            yield slot.name if said.named else f"x{place}", facts
+            place += 1
 
 
 def columns_of(frame: Any) -> Columns:
