@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from cloche.api.files import open_model_file
 from cloche.api.publishing import check_will_be_signed, publish
 from cloche.api.version import Version
 from cloche.api.workplace import Workplace, workplace
@@ -38,6 +39,8 @@ def save(
     golden: str = "synthetic",
     log_inputs: LogInputs | None = None,
     engine: str = "auto",
+    task: str | None = None,
+    output: str | None = None,
     promote: bool = False,
     new_contract: bool = False,
     sign_with: str | Path | None = None,
@@ -51,7 +54,7 @@ def save(
     at any moment, the store holds what it held before. The first version of a name becomes live.
 
     Args:
-        model: A fitted estimator or pipeline.
+        model: A fitted estimator or pipeline; or the path of a model file of a known format (`net.onnx`).
         name: `[a-z0-9][a-z0-9._-]{0,63}`, not `v<digits>`, `versions`, `models`.
         inputs: The table the model was fitted on, (n, fields): a pandas or polars DataFrame, a numpy array, lists of
             dicts, or the path of a CSV or Parquet file. It may hold key and context columns too. May be left out where
@@ -77,6 +80,9 @@ def save(
         engine: `"auto"`: the exact twin answers where there is one, or for a neural network its ONNX form, else the
             model's own library. `"twin"`: refuse to save without. `"onnx"`: the ONNX form answers (float32, within 1e-5
             of the model's own answers); refuse to save without. `"native"`: neither.
+        task: What an ONNX or Keras model's numbers mean where it cannot be told: `"classification"`, `"multilabel"`,
+            `"regression"`, `"multioutput_regression"`, `"embedding"`, `"clustering"`, `"anomaly"`.
+        output: The output that answers, of a model that has several.
         promote: Make the new version live at once.
         new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
             nothing, whatever the new version breaks.
@@ -111,6 +117,7 @@ def save(
         golden=golden,
         log_inputs=_checked(log_inputs),
         engine=engine,
+        model_options=_given(task=task, output=output),
     )
     version = _save(here, model, name, request, promote=promote, new_contract=new_contract, sign_with=sign_with)
     if not quiet and not _in_notebook():
@@ -119,7 +126,15 @@ def save(
 
 
 def inspect(
-    model: Any, inputs: Any = None, *, targets: Any = None, keys: Sequence[str] = (), context: Sequence[str] = ()
+    model: Any,
+    inputs: Any = None,
+    *,
+    targets: Any = None,
+    keys: Sequence[str] = (),
+    context: Sequence[str] = (),
+    classes: Sequence[Any] | Mapping[Any, Any] | None = None,
+    task: str | None = None,
+    output: str | None = None,
 ) -> Inspection:
     """
     Show what `save` would learn, and store nothing: each field's rule and what the owner should know.
@@ -127,8 +142,24 @@ def inspect(
     Raises:
         SaveRefusedError: as `save` would.
     """
-    request = SaveRequest(inputs=inputs, targets=targets, keys=tuple(keys), context=tuple(context))
-    return preview(model, request, trust=workplace().trust)
+    request = SaveRequest(
+        inputs=inputs,
+        targets=targets,
+        keys=tuple(keys),
+        context=tuple(context),
+        classes=classes,
+        model_options=_given(task=task, output=output),
+    )
+    here = workplace()
+    return preview(_opened(model, here), request, trust=here.trust)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _opened(model: Any, here: Workplace) -> Any:
+    return open_model_file(Path(model), here.trust) if isinstance(model, (str, Path)) else model
 
 
 def _save(
@@ -143,7 +174,7 @@ def _save(
 ) -> Version:
     with tempfile.TemporaryDirectory(prefix="cloche-save-") as root:
         staged = stage(
-            model,
+            _opened(model, here),
             name,
             request,
             previous=_previous(here, name),

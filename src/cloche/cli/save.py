@@ -19,13 +19,17 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _KEY = click.option(
     "--key", "keys", multiple=True, metavar="FIELD", help="Identifies the entity: logged, never shown to the model."
 )
+_TASK = click.option(
+    "--task", metavar="TASK", help="What the numbers of a .onnx or .keras file mean, if it is not told."
+)
+_OUTPUT = click.option("--output", metavar="NAME", help="The output of a .onnx or .keras file that answers.")
 _CONTEXT = click.option(
     "--context", multiple=True, metavar="FIELD", help="Logged for segments and times, never shown to the model."
 )
 
 
 @click.command()
-@click.argument("model_file", type=_FILE, metavar="MODEL.skops")
+@click.argument("model_file", type=_FILE, metavar="MODEL_FILE")
 @click.option("--name", required=True, help="The model's name in the store.")
 @click.option("--inputs", type=_FILE, metavar="TABLE", help="The training table: .csv or .parquet.")
 @click.option(
@@ -66,6 +70,8 @@ _CONTEXT = click.option(
     show_default=True,
     help="What answers: the first there is; the twin, its own library, or its ONNX form or no save.",
 )
+@_TASK
+@_OUTPUT
 @click.option("--sign", "sign_with", type=_FILE, metavar="KEY", help="Sign it with this Ed25519 private key (PEM).")
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")
@@ -90,13 +96,15 @@ def save(
     script: Path | None,
     log_inputs: LogInputs | None,
     engine: str,
+    task: str | None,
+    output: str | None,
     sign_with: Path | None,
     promote: bool,
     new_contract: bool,
     store: str | None,
     as_json: bool,
 ) -> None:
-    """Freeze a fitted model (.skops) as the next version of NAME.
+    """Freeze a fitted model as the next version of NAME.
 
     It is loaded back in a fresh process and answers its golden rows before anything is published.
     """
@@ -121,6 +129,8 @@ def save(
         script=script if script is not None else False,
         log_inputs=log_inputs,
         engine=engine,
+        task=task,
+        output=output,
         promote=promote,
         new_contract=new_contract,
         sign_with=sign_with,
@@ -134,7 +144,7 @@ def save(
 
 
 @click.command()
-@click.argument("model_file", type=_FILE, metavar="MODEL.skops")
+@click.argument("model_file", type=_FILE, metavar="MODEL_FILE")
 @click.option("--inputs", type=_FILE, metavar="TABLE", help="The training table: .csv or .parquet.")
 @click.option(
     "--target", "targets", multiple=True, metavar="COLUMN", help="The column of TABLE that the model predicts."
