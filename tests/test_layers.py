@@ -59,6 +59,7 @@ HOMES = {
     "tokenizers": ("flavors.torch",),
     "sentencepiece": ("flavors.torch",),
     "keras": ("flavors.keras",),
+    "h5py": ("flavors.keras",),
     "tensorflow": ("flavors.keras",),
     "onnx": ("flavors.onnx",),
     "onnxruntime": ("onnx.session",),

@@ -28,6 +28,13 @@ class Entry:
 
 
 FLAVORS: dict[str, Entry] = {
+    "keras": Entry(
+        "cloche.flavors.keras:KerasFlavor",
+        "keras",
+        "keras",
+        frozenset({"keras", "tensorflow"}),
+        frozenset({".keras", ".h5", ".hdf5"}),
+    ),
     "onnx": Entry("cloche.flavors.onnx:OnnxFlavor", "onnx", "onnx", frozenset({"onnx"}), frozenset({".onnx"})),
     "sklearn": Entry(
         "cloche.flavors.sklearn:SklearnFlavor", "sklearn", "skops", frozenset({"sklearn"}), frozenset({".skops"})
