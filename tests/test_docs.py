@@ -8,7 +8,9 @@ anything; `# exits 1` at the end of a command is its exit status; only a ```text
 
 from __future__ import annotations
 
+import ast
 import fcntl
+import importlib.util
 import json
 import os
 import re
@@ -258,6 +260,15 @@ class Page:
                 server.process.kill()
 
 
+def imported(text: str) -> set[str]:
+    """The libraries that the Python blocks of a page import: some belong to no extra that everybody has."""
+    trees = [ast.parse(block.text) for block in blocks(text) if block.language == "python"]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = [one.name for node in nodes if isinstance(node, ast.Import) for one in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in names}
+
+
 def exchange(into: IO[str] | None, out: IO[str] | None, request: dict[str, object]) -> str | None:
     """One block to the page's Python; its traceback, or None."""
     assert into is not None
@@ -314,6 +325,8 @@ def page(request: pytest.FixtureRequest, tmp_path: Path, demo: Callable[[], Path
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)), indirect=True)
 def test_the_page_does_what_it_says(page: Page) -> None:
+    for library in imported(page.path.read_text("utf-8")):
+        needs(importlib.util.find_spec(library), f"needs {library}")
     for block in blocks(page.path.read_text("utf-8")):
         assert block.language in SHELL | DATA | {"python"}, f"{page.path.name}:{block.line}: ```{block.language}"
         if block.language not in DATA:

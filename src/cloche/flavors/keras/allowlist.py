@@ -105,14 +105,23 @@ def _checked(value: dict[str, Any], trust: TrustPolicy, name: str) -> Iterator[s
     known = CLASSES.get(module or "", _UNNAMED if module is None else frozenset())
     if isinstance(kind, str) and kind in known and registered in (None, kind):
         return
-    if isinstance(kind, str) and isinstance(module, str) and full in trust.allowed_types:
+    if _may_be_layer(kind, module) and full in trust.allowed_types:
         yield full
         return
-    what = full if module else str(kind)
-    raise UntrustedTypeError(
-        f"{name}: holds {what}{f' (registered as {registered})' if registered else ''}, which is not one of Keras' own "
-        f'layers that are opened here; who has read it allows it in the configuration: trust.allowed_types = ["{what}"]'
-    )
+    told = f"{name}: holds {full if module else kind}{f' (registered as {registered})' if registered else ''}"
+    if _may_be_layer(kind, module):
+        raise UntrustedTypeError(
+            f"{told}, which is none of Keras' own layers; who has read it allows it in the configuration: "
+            f'trust.allowed_types = ["{full}"]'
+        )
+    raise UntrustedTypeError(f"{told}, which is not opened here: no layer of Keras that only computes")
+
+
+def _may_be_layer(kind: Any, module: Any) -> bool:
+    """Whether it may be a layer of somebody's package; what Keras has and is not on the list never is allowed."""
+    if not isinstance(kind, str) or not isinstance(module, str) or kind == "function" or kind.startswith("__"):
+        return False
+    return module.partition(".")[0] not in ("keras", "builtins", "tensorflow", "tf_keras")
 
 
 def _check_key(key: str, value: Any, name: str) -> None:

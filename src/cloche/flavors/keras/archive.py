@@ -60,8 +60,11 @@ def read_archive(raw: bytes, trust: TrustPolicy, name: str) -> Archive:
         TamperedModelError: its weights are not what they say.
     """
     check_archive(raw, name)
-    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-        members = {one: archive.read(one) for one in archive.namelist()}
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            members = {one: archive.read(one) for one in archive.namelist()}
+    except zipfile.BadZipFile as exc:
+        raise TamperedModelError(f"{name}: a member is not what its checksum says: {exc}") from exc
     strange = [one for one in members if one not in (CONFIG, METADATA, WEIGHTS) and not _ASSET.fullmatch(one)]
     if strange or CONFIG not in members or WEIGHTS not in members:
         raise WrongFormatError(f"{name}: expected {CONFIG} and {WEIGHTS}, got {', '.join(sorted(members))}")

@@ -129,5 +129,7 @@ def _classes(types: Iterable[str]) -> dict[str, Any]:
             one = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as exc:
             raise UntrustedTypeError(f"{full}: the layer is not installed here: {exc}") from exc
+        if not (isinstance(one, type) and issubclass(one, keras.layers.Layer)):
+            raise UntrustedTypeError(f"{full}: expected a layer or a model of Keras, got {one!r}")
         found[attribute] = found[keras.saving.get_registered_name(one)] = one
     return found

@@ -103,11 +103,14 @@ def _takes_one_only(asked: _Asked, columns: Columns, n: int) -> bool:
 
 
 def _far_out(asked: _Asked, columns: Columns, n: int, one_row: bool) -> dict[str, Any]:
-    """The same rows far from zero, where every column is a number with fractions; else nothing."""
+    """The same rows far from zero, where every column is a number with fractions and the model takes them."""
     if not all(isinstance(value, float) for values in columns.values() for value in values):
         return {}
     far = {name: [value * _FAR - _SHIFT for value in values] for name, values in columns.items()}
-    return asked.answers(far, n, one_row=one_row)
+    try:
+        return asked.answers(far, n, one_row=one_row)
+    except SaveRefusedError:  # numbers of categories, say
+        return {}
 
 
 def _with_missing(asked: _Asked, slot: Slot, place: int, columns: Columns, outputs: list[str]) -> Slot:
