@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import json
+import runpy
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import pytest
 import cloche
 import onnx_models as made
 import warm
+from conftest import needs
 from servers import Server, serving
 from servers import cloche as command
 
@@ -51,6 +55,16 @@ def test_from_the_file_to_http(tmp_path: Path) -> None:
     assert answer["prediction"] == [["red", "green", "blue"][place] for place in expected.argmax(axis=1)]
     np.testing.assert_allclose(answer["probabilities"]["green"], expected[:, 1], atol=1e-6)
     assert one["prediction"] == answer["prediction"][0]
+
+
+def test_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    needs(importlib.util.find_spec("skl2onnx"), "needs skl2onnx")
+    monkeypatch.setenv("CLOCHE_STORE", str(tmp_path))
+    with warm.saves():
+        runpy.run_path(str(Path(__file__).parents[2] / "examples" / "onnx_breast_cancer.py"))
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("onnx, within 1e-05 of the model's own answers on")
+    assert set(ast.literal_eval(said[1])) <= {"malignant", "benign"}
 
 
 def test_from_python_by_path_and_by_object(tmp_path: Path) -> None:
