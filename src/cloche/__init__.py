@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloche.api.evaluating import evaluate
     from cloche.api.hosting import Served, asgi, open
     from cloche.api.labelling import label
-    from cloche.api.loading import load
+    from cloche.api.loading import load, training_state
     from cloche.api.recomputing import Replayed
     from cloche.api.replaying import replay, replay_sample
     from cloche.api.saving import inspect, save
@@ -49,6 +49,7 @@ __all__ = [
     "replay",
     "replay_sample",
     "save",
+    "training_state",
 ]
 
 _HOME = {
@@ -69,6 +70,7 @@ _HOME = {
     "replay": "cloche.api.replaying",
     "replay_sample": "cloche.api.replaying",
     "save": "cloche.api.saving",
+    "training_state": "cloche.api.loading",
 }
 
 

@@ -196,6 +196,10 @@ class EngineMissingError(ArtifactError):
     """The artifact holds no such engine; the message says why, where that was recorded when it was saved."""
 
 
+class DeviceMissingError(ArtifactError):
+    """The device that was asked for is not there, or the library finds none."""
+
+
 class EnvironmentMismatchError(ArtifactError):
     """The libraries installed here cannot open the model."""
 

@@ -142,6 +142,8 @@ class InputFacts:
     text: bool = False  #: read by a text vectorizer
     source: str = ""  #: the step that says so, "OneHotEncoder"
     whole: bool = False  #: read as a whole number
+    words: tuple[str, ...] = ()  #: of which texts are made that the model can tell apart
+    max_length: int | None = None  #: characters of a text that are still worth sending
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from cloche.errors import SaveRefusedError, UsageError
 from cloche.flavors import flavor_of_file
 from cloche.records import Column, Table
@@ -15,11 +17,16 @@ from cloche.trust import TrustPolicy
 _PICKLES = frozenset({".pkl", ".pickle", ".joblib"})
 
 
-def open_model_file(path: Path, trust: TrustPolicy) -> Any:
+def open_model_file(
+    path: Path, trust: TrustPolicy, *, module: str | None = None, config: Path | None = None
+) -> tuple[Any, dict[str, Any]]:
     """
-    Open a model file of a data format.
+    Open a model file of a data format, and what `save` has to be told besides.
+
+    *module* (`package.module:Class`) and the JSON file *config* say how a net is built whose tensors alone lie in it.
 
     Raises:
+        UsageError: *config* is no JSON object, or the format needs no class, or needs one.
         SaveRefusedError: a pickle, or a format that is not known here.
         ArtifactError: the file holds a type that is not trusted, or breaks a limit.
     """
@@ -28,7 +35,15 @@ def open_model_file(path: Path, trust: TrustPolicy) -> Any:
             f"{path}: a pickle runs code when it is opened, so it is not opened; in the program that made it, call "
             f"cloche.save(model, NAME, inputs=X), or skops.io.dump(model, '{path.stem}.skops') and save that file"
         )
-    return flavor_of_file(path).open_file(path, trust)
+    arguments = None if config is None else _read_config(config)
+    return flavor_of_file(path).open_parts(path, trust, module=module, config=arguments)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
+        raise UsageError(f"{path}: expected a JSON object with the arguments of the constructor: {exc}") from exc
 
 
 def read_training_table(path: Path, targets: Sequence[str]) -> tuple[Table, Any]:

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cloche.api.workplace import Workplace
-from cloche.artifact import EngineChoice, OpenArtifact, open_artifact
+from cloche.artifact import Device, EngineChoice, OpenArtifact, open_artifact
 from cloche.errors import SignatureError, UntrustedCodeError
 from cloche.registry import Resolved, VersionRecord
 from cloche.saving import answering
 
 
-def open_version(here: Workplace, reference: str, *, engine: EngineChoice = "auto") -> tuple[Resolved, OpenArtifact]:
+def open_version(
+    here: Workplace, reference: str, *, engine: EngineChoice = "auto", device: Device = "cpu"
+) -> tuple[Resolved, OpenArtifact]:
     """
     What *reference* names, by the whole load order.
 
@@ -23,10 +25,12 @@ def open_version(here: Workplace, reference: str, *, engine: EngineChoice = "aut
         ArtifactError: the artifact will not be opened.
     """
     found = here.registry.resolve(reference)
-    return found, open_record(here, found.version, engine=engine)
+    return found, open_record(here, found.version, engine=engine, device=device)
 
 
-def open_record(here: Workplace, record: VersionRecord, *, engine: EngineChoice = "auto") -> OpenArtifact:
+def open_record(
+    here: Workplace, record: VersionRecord, *, engine: EngineChoice = "auto", device: Device = "cpu"
+) -> OpenArtifact:
     """
     The artifact of a version, by the whole load order.
 
@@ -36,7 +40,7 @@ def open_record(here: Workplace, record: VersionRecord, *, engine: EngineChoice 
     """
     directory = here.registry.fetch(record, here.settings.cache, here.trust)
     with naming(record):
-        return open_artifact(directory, here.trust, engine=engine)
+        return open_artifact(directory, here.trust, engine=engine, device=device)
 
 
 @contextlib.contextmanager

@@ -39,6 +39,10 @@ def save(
     golden: str = "synthetic",
     log_inputs: LogInputs | None = None,
     engine: str = "auto",
+    tokenizer: Any = None,
+    config: Mapping[str, Any] | None = None,
+    max_length: int | None = None,
+    training_state: Mapping[str, Any] | None = None,
     task: str | None = None,
     output: str | None = None,
     promote: bool = False,
@@ -80,6 +84,13 @@ def save(
         engine: `"auto"`: the exact twin answers where there is one, or for a neural network its ONNX form, else the
             model's own library. `"twin"`: refuse to save without. `"onnx"`: the ONNX form answers (float32, within 1e-5
             of the model's own answers); refuse to save without. `"native"`: neither.
+        tokenizer: How a net for texts reads them: a dict from words to numbers, or `{"vocabulary": {…}, "split":
+            "words", "lowercase": True, "pad": 0, "unknown": 1, "padding": "longest"}`; a `tokenizer.json` or a
+            sentencepiece model, as a path, bytes or an object of its library.
+        config: The keyword arguments of the constructor of a net's class, as plain values.
+        max_length: The most tokens of a text that the net is shown; what comes after is cut off.
+        training_state: Tensors and plain values to go on training from (`{"optimizer": optimizer.state_dict(), "epoch":
+            7}`): kept beside the model, never opened to answer, read by `cloche.training_state`.
         task: What an ONNX or Keras model's numbers mean where it cannot be told: `"classification"`, `"multilabel"`,
             `"regression"`, `"multioutput_regression"`, `"embedding"`, `"clustering"`, `"anomaly"`.
         output: The output that answers, of a model that has several.
@@ -117,7 +128,14 @@ def save(
         golden=golden,
         log_inputs=_checked(log_inputs),
         engine=engine,
-        model_options=_given(task=task, output=output),
+        model_options=_given(
+            tokenizer=tokenizer,
+            config=config,
+            max_length=max_length,
+            training_state=training_state,
+            task=task,
+            output=output,
+        ),
     )
     version = _save(here, model, name, request, promote=promote, new_contract=new_contract, sign_with=sign_with)
     if not quiet and not _in_notebook():
@@ -133,6 +151,9 @@ def inspect(
     keys: Sequence[str] = (),
     context: Sequence[str] = (),
     classes: Sequence[Any] | Mapping[Any, Any] | None = None,
+    tokenizer: Any = None,
+    config: Mapping[str, Any] | None = None,
+    max_length: int | None = None,
     task: str | None = None,
     output: str | None = None,
 ) -> Inspection:
@@ -148,18 +169,14 @@ def inspect(
         keys=tuple(keys),
         context=tuple(context),
         classes=classes,
-        model_options=_given(task=task, output=output),
+        model_options=_given(tokenizer=tokenizer, config=config, max_length=max_length, task=task, output=output),
     )
     here = workplace()
     return preview(_opened(model, here), request, trust=here.trust)
 
 
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def _opened(model: Any, here: Workplace) -> Any:
-    return open_model_file(Path(model), here.trust) if isinstance(model, (str, Path)) else model
+    return open_model_file(Path(model), here.trust)[0] if isinstance(model, (str, Path)) else model
 
 
 def _save(
@@ -190,6 +207,10 @@ def _previous(here: Workplace, name: str) -> Contract | None:
     """The contract that the new version inherits: that of the newest version of the name."""
     versions = here.registry.versions(name)
     return here.registry.contract(name, versions[-1].contract) if versions else None
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _checked(log_inputs: LogInputs | None) -> LogInputs | None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from cloche.artifact.load import (
     CONTRACT,
+    Device,
     EngineChoice,
     OpenArtifact,
     check_trusted,
     chosen,
     open_artifact,
     read_contract,
+    read_training,
 )
 from cloche.signing import check_signature, sign
 
 __all__ = [
     "CONTRACT",
+    "Device",
     "EngineChoice",
     "OpenArtifact",
     "check_signature",
@@ -22,5 +25,6 @@ __all__ = [
     "chosen",
     "open_artifact",
     "read_contract",
+    "read_training",
     "sign",
 ]

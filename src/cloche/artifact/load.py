@@ -36,7 +36,7 @@ from cloche.errors import (
     UntrustedCodeError,
     UntrustedTypeError,
 )
-from cloche.flavors import Flavor, get_flavor
+from cloche.flavors import Flavor, get_flavor, has_devices
 from cloche.graph import GRAPH, WEIGHTS
 from cloche.graph.weights import open_graph
 from cloche.integrity.archive import check_archive
@@ -46,7 +46,10 @@ from cloche.trust import TrustPolicy
 
 CONTRACT = "contract.json"
 REFERENCE = "reference.json"
+#: Where the state of the training run is kept: verified, and opened only by who asks for it.
+TRAINING = "training/"
 EngineChoice = Literal["auto", "twin", "native", "onnx"]
+Device = Literal["cpu", "cuda", "mps", "auto"]
 _ENGINES = ("twin", "native", "onnx")
 _BESIDES = frozenset({MANIFEST, SIGNATURE})
 _ARCHIVES = (".skops", ".npz", ".keras", ".zip")
@@ -88,19 +91,23 @@ class _Verified:
     files: Mapping[str, bytes]
 
 
-def open_artifact(directory: Path, trust: TrustPolicy, *, engine: EngineChoice = "auto") -> OpenArtifact:
+def open_artifact(
+    directory: Path, trust: TrustPolicy, *, engine: EngineChoice = "auto", device: Device = "cpu"
+) -> OpenArtifact:
     """
     Verify and open the artifact in *directory*; nothing of it runs, unless *trust* lets it.
 
-    *engine* is "twin", "native" or "onnx", or "auto": the first that the manifest lists. Golden rows check the one
-    that answers. What was decided is on record in the policy's audit log before the artifact is used.
+    *engine* is "twin", "native" or "onnx", or "auto": the first that the manifest lists. *device* is where a library
+    that knows devices computes. Golden rows check what answers. What was decided is on record in the policy's audit log
+    before the artifact is used.
 
     Raises:
         ArtifactError: it will not be opened; the class says why.
         EngineMissingError: it has no such engine.
+        DeviceMissingError: there is no such device here.
     """
     try:
-        return _open(directory, trust, engine)
+        return _open(directory, trust, engine, device)
     except EngineMissingError:
         raise
     except ArtifactError as exc:
@@ -122,7 +129,7 @@ def check_trusted(directory: Path, trust: TrustPolicy) -> None:
         raise
 
 
-def _open(directory: Path, trust: TrustPolicy, engine: EngineChoice) -> OpenArtifact:
+def _open(directory: Path, trust: TrustPolicy, engine: EngineChoice, device: Device) -> OpenArtifact:
     verified = _verify(directory, trust)
     manifest = Manifest.from_json(verified.manifest)
     contract = _parse_contract(verified.files)
@@ -130,7 +137,7 @@ def _open(directory: Path, trust: TrustPolicy, engine: EngineChoice) -> OpenArti
     compiled = compile_contract(contract)
     changed: tuple[str, ...] = ()
     answers: Engine
-    name = chosen(manifest, engine)
+    name = chosen(manifest, engine, device)
     if name == "twin":
         answers = _open_twin(verified, contract)
     elif name == "onnx":
@@ -139,7 +146,7 @@ def _open(directory: Path, trust: TrustPolicy, engine: EngineChoice) -> OpenArti
         flavor = get_flavor(manifest.flavor)
         _check_code(flavor, directory, manifest, trust, verified)
         changed = other_versions(manifest, flavor)
-        native = _load(flavor, directory, manifest, trust, verified, changed)
+        native = flavor.place(_load(flavor, directory, manifest, trust, verified, changed), device)
         answers = NativeEngine(flavor, native, manifest.frame, contract.output)
     _check_golden(compiled, answers, rows, manifest, changed)
     return OpenArtifact(
@@ -154,14 +161,19 @@ def _open(directory: Path, trust: TrustPolicy, engine: EngineChoice) -> OpenArti
     )
 
 
-def chosen(manifest: Manifest, engine: EngineChoice) -> str:
+def chosen(manifest: Manifest, engine: EngineChoice, device: Device = "cpu") -> str:
     """
     The engine that answers; engines of later cloches are passed over.
+
+    An ONNX form computes on the processor: where another *device* is asked for and the model's own library knows it,
+    that answers instead, unless the form is asked for by name.
 
     Raises:
         EngineMissingError: the artifact has none of that name; the message says why.
     """
     known = [one for one in manifest.engines if one in _ENGINES]
+    if engine == "auto" and known[:1] == ["onnx"] and device != "cpu" and has_devices(manifest.flavor):
+        return "native"
     if engine == "auto" and known:
         return known[0]
     if engine not in known:
@@ -204,15 +216,27 @@ def read_contract(directory: Path) -> Contract:
     return _parse_contract({CONTRACT: integrity.read_verified(directory, CONTRACT, entries[CONTRACT])})
 
 
+def read_training(directory: Path) -> dict[str, bytes]:
+    """The files below `training/` of the artifact in *directory*, their digests checked."""
+    entries = _listed(_read(directory, MANIFEST))
+    names = sorted(name for name in entries if name.startswith(TRAINING))
+    for name in names:
+        integrity.check_path(name)
+    return {name: integrity.read_verified(directory, name, entries[name]) for name in names}
+
+
 def _verify(directory: Path, trust: TrustPolicy) -> _Verified:
     raw = _read(directory, MANIFEST)
     _check_signature(raw, directory, trust)
     entries = _listed(raw)
     integrity.check_listing(directory, entries, besides=_BESIDES)
-    files = {name: integrity.read_verified(directory, name, entry) for name, entry in sorted(entries.items())}
-    for name, content in files.items():
+    files = {}
+    for name, entry in sorted(entries.items()):
+        content = integrity.read_verified(directory, name, entry)
         if name.endswith(_ARCHIVES):
             check_archive(content, name)
+        if not name.startswith(TRAINING):  # of no use to an answer, and as large as the model
+            files[name] = content
     return _Verified(raw, files)
 
 

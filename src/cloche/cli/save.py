@@ -19,6 +19,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _KEY = click.option(
     "--key", "keys", multiple=True, metavar="FIELD", help="Identifies the entity: logged, never shown to the model."
 )
+_MODULE = click.option(
+    "--module", metavar="PACKAGE.MODULE:CLASS", help="The class of the net whose tensors lie in MODEL_FILE."
+)
+_CONFIG = click.option("--config", type=_FILE, metavar="JSON", help="The arguments of its constructor.")
+_TOKENIZER = click.option(
+    "--tokenizer", type=_FILE, metavar="FILE", help="A vocabulary or tokenizer.json, or a sentencepiece model."
+)
+_MAX_LENGTH = click.option("--max-length", type=click.IntRange(min=1), help="The most tokens of a text.")
 _TASK = click.option(
     "--task", metavar="TASK", help="What the numbers of a .onnx or .keras file mean, if it is not told."
 )
@@ -70,6 +78,10 @@ _CONTEXT = click.option(
     show_default=True,
     help="What answers: the first there is; the twin, its own library, or its ONNX form or no save.",
 )
+@_MODULE
+@_CONFIG
+@_TOKENIZER
+@_MAX_LENGTH
 @_TASK
 @_OUTPUT
 @click.option("--sign", "sign_with", type=_FILE, metavar="KEY", help="Sign it with this Ed25519 private key (PEM).")
@@ -96,6 +108,10 @@ def save(
     script: Path | None,
     log_inputs: LogInputs | None,
     engine: str,
+    module: str | None,
+    config: Path | None,
+    tokenizer: Path | None,
+    max_length: int | None,
     task: str | None,
     output: str | None,
     sign_with: Path | None,
@@ -104,14 +120,15 @@ def save(
     store: str | None,
     as_json: bool,
 ) -> None:
-    """Freeze a fitted model as the next version of NAME.
+    """Freeze a fitted model as the next version of NAME: a .skops file, or the tensors of a net and its --module.
 
     It is loaded back in a fresh process and answers its golden rows before anything is published.
     """
     here = workplace(store)
     table, truth = (None, None) if inputs is None else read_training_table(inputs, targets)
+    model, options = open_model_file(model_file, here.trust, module=module, config=config)
     version = saving.save(
-        open_model_file(model_file, here.trust),
+        model,
         name,
         inputs=table,
         targets=truth,
@@ -129,6 +146,9 @@ def save(
         script=script if script is not None else False,
         log_inputs=log_inputs,
         engine=engine,
+        tokenizer=tokenizer,
+        max_length=max_length,
+        **options,
         task=task,
         output=output,
         promote=promote,
@@ -151,6 +171,11 @@ def save(
 )
 @_KEY
 @_CONTEXT
+@click.option("--class", "classes", multiple=True, metavar="LABEL", help="Labels of the classes, in order; repeat.")
+@_MODULE
+@_CONFIG
+@_TOKENIZER
+@_MAX_LENGTH
 @store_option
 @json_option
 def inspect(
@@ -159,13 +184,29 @@ def inspect(
     targets: tuple[str, ...],
     keys: tuple[str, ...],
     context: tuple[str, ...],
+    classes: tuple[str, ...],
+    module: str | None,
+    config: Path | None,
+    tokenizer: Path | None,
+    max_length: int | None,
     store: str | None,
     as_json: bool,
 ) -> None:
     """Show what `cloche save` would learn; nothing is stored."""
     here = workplace(store)
     table, truth = (None, None) if inputs is None else read_training_table(inputs, targets)
-    found = saving.inspect(open_model_file(model_file, here.trust), table, targets=truth, keys=keys, context=context)
+    model, options = open_model_file(model_file, here.trust, module=module, config=config)
+    found = saving.inspect(
+        model,
+        table,
+        targets=truth,
+        keys=keys,
+        context=context,
+        classes=classes or None,
+        tokenizer=tokenizer,
+        max_length=max_length,
+        config=options.get("config"),
+    )
     if as_json:
         print_json({"contract": found.contract, "notes": found.notes})
         return

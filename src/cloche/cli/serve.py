@@ -37,6 +37,11 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
     type=click.Choice(("auto", "twin", "native", "onnx")),
     help="What answers [default: auto: the exact twin or ONNX form where a version has one, else its own library].",
 )
+@click.option(
+    "--device",
+    type=click.Choice(("cpu", "cuda", "mps", "auto")),
+    help="Where PyTorch computes; auto: on what there is [default: cpu].",
+)
 @click.option("--strict", is_flag=True, default=None, help="Refuse what would be answered with a warning.")
 @click.option(
     "--strict-start",

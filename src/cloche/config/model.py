@@ -79,6 +79,10 @@ class ServerConfig:
         "what answers: 'auto': the exact twin or the ONNX form where a version has one, else its own library; 'twin', "
         "'onnx', 'native': that one, and a version without it is refused",
     )
+    device: Literal["cpu", "cuda", "mps", "auto"] = _setting(
+        "cpu",
+        "where libraries that know devices compute (PyTorch); 'auto': on what there is. A twin needs the processor",
+    )
     strict: bool = _setting(False, "what is only a warning in the contract refuses the row")
     strict_start: bool = _setting(
         False, "do not start where a live version will not load; else an earlier one stands in for it"

@@ -150,7 +150,7 @@ def _string(column: Column, facts: InputFacts, private: bool) -> Field:
     counts = Counter(present.tolist())
     if facts.text:
         evidence = {"type": facts.source or "a text vectorizer"}
-        return Field(name=column.name, type="text", private=private, evidence=evidence)
+        return Field(name=column.name, type="text", max_length=facts.max_length, private=private, evidence=evidence)
     if private or len(counts) > min(MAX_SEEN_LEVELS, len(present) / 2) or not counts:
         long = bool(counts) and sum(map(len, counts)) / len(counts) > TEXT_LENGTH
         evidence = {"type": f"{column.dtype} in the table, {len(counts)} different values"}

@@ -109,7 +109,7 @@ def _field_from_facts(name: str, facts: InputFacts, private: bool) -> Field:
         evidence |= {"levels": evidence["type"]}
         return Field(name=name, type="category", levels=levels, policy=policy, private=private, evidence=evidence)
     kind: FieldType = "text" if facts.text else "integer" if facts.whole else "number"
-    return Field(name=name, type=kind, private=private, evidence=evidence)
+    return Field(name=name, type=kind, max_length=facts.max_length, private=private, evidence=evidence)
 
 
 def _by_column(table: Table, facts: ModelFacts, aside: Sequence[str]) -> ModelFacts:

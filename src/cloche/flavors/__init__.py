@@ -13,18 +13,23 @@ from typing import Any
 from cloche.errors import ManifestError, MissingExtraError, SaveRefusedError
 from cloche.flavors.base import Flavor
 
-__all__ = ["FLAVORS", "Entry", "Flavor", "flavor_of", "flavor_of_file", "get_flavor"]
+__all__ = ["FLAVORS", "Entry", "Flavor", "flavor_of", "flavor_of_file", "get_flavor", "has_devices"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a flavor lives, the extra and library it needs, its classes' packages, the suffixes of its files."""
+    """
+    Where a flavor lives, the extra and library it needs, its classes' packages, the suffixes of its files.
+
+    `devices`: its library computes on others than the processor too.
+    """
 
     target: str
     extra: str
     needs: str
     roots: frozenset[str]
     suffixes: frozenset[str] = frozenset()
+    devices: bool = False
 
 
 FLAVORS: dict[str, Entry] = {
@@ -38,6 +43,14 @@ FLAVORS: dict[str, Entry] = {
     "onnx": Entry("cloche.flavors.onnx:OnnxFlavor", "onnx", "onnx", frozenset({"onnx"}), frozenset({".onnx"})),
     "sklearn": Entry(
         "cloche.flavors.sklearn:SklearnFlavor", "sklearn", "skops", frozenset({"sklearn"}), frozenset({".skops"})
+    ),
+    "torch": Entry(
+        "cloche.flavors.torch:TorchFlavor",
+        "torch",
+        "torch",
+        frozenset({"torch"}),
+        frozenset({".pt", ".pth", ".pt2", ".safetensors"}),
+        devices=True,
     ),
 }
 
@@ -96,3 +109,8 @@ def flavor_of_file(path: Path) -> Flavor:
             return get_flavor(name)
     known = ", ".join(sorted(one for entry in FLAVORS.values() for one in entry.suffixes))
     raise SaveRefusedError(f"{path}: expected a model file ending in one of {known}, got '{suffix}'")
+
+
+def has_devices(name: str) -> bool:
+    """Whether the library of this flavor computes on others than the processor too; nothing is imported."""
+    return name in FLAVORS and FLAVORS[name].devices

@@ -112,6 +112,38 @@ class Flavor(ABC):
             WrongFormatError, ArchiveLimitError, UntrustedTypeError, TamperedModelError
         """
 
+    def open_parts(
+        self, path: Path, trust: TrustPolicy, *, module: str | None, config: Mapping[str, Any] | None
+    ) -> tuple[Any, dict[str, Any]]:
+        """
+        `open_file` for a file that does not say how the model is built: *module* (`package.module:Class`) and *config*
+        (the arguments of its constructor) do. Also the options to save it with.
+
+        Raises:
+            UsageError: files of this library hold everything.
+        """
+        if module is not None or config is not None:
+            raise UsageError(f"{path}: a {self.name} file says how its model is built; leave out --module and --config")
+        return self.open_file(path, trust), {}
+
+    def place(self, native: Any, device: str) -> Any:
+        """
+        *native* on the device `cpu`, `cuda`, `mps` or `auto` (what there is); most libraries know the processor alone.
+
+        Raises:
+            DeviceMissingError: there is no such device here.
+        """
+        return native
+
+    def training_state(self, files: Mapping[str, bytes]) -> dict[str, Any]:
+        """
+        What was kept of the training run beside the model; *files* are those below `training/`, verified.
+
+        Raises:
+            UsageError: this flavor keeps none.
+        """
+        raise UsageError(f"a {self.name} model keeps no training state")
+
     def lower(self, native: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
         """
         The exact twin of *native*, which is shown *frame* and answers under *contract*.

@@ -76,7 +76,8 @@ class Runner:
             ValueError: it takes no such value.
         """
         groups = list(self._prepare(columns, n))
-        if len(groups) == 1 and (n == 1 or not self._interface.one_row):
+        in_order = len(groups) == 1 and groups[0][0] == list(range(n))
+        if in_order and (n == 1 or not self._interface.one_row):
             return self._answers(groups[0][1], n)
         parts = [(rows, self._answers(fed, len(rows))) for group in groups for rows, fed in self._parts(group)]
         return _merged(parts, n)

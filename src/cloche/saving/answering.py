@@ -93,15 +93,22 @@ def some_rows(table: Table, most: int) -> Table:
 
 
 def golden(
-    rehearsal: Rehearsal, compiled: CompiledContract, table: Table, profile: Mapping[str, Any], *, kind: str, seed: str
+    rehearsal: Rehearsal,
+    compiled: CompiledContract,
+    table: Table,
+    profile: Mapping[str, Any],
+    *,
+    kind: str,
+    seed: str,
+    words: Mapping[str, Sequence[str]] | None = None,
 ) -> Answered:
     """
-    At most 200 rows with the model's answers.
+    At most 200 rows with the model's answers; *words* are as in `synthetic.draw`.
 
     Raises:
         SaveRefusedError: the model answers none of them, or the same rows differently each time.
     """
-    drawn = synthetic.draw(compiled.contract, profile, seed)
+    drawn = synthetic.draw(compiled.contract, profile, seed, words)
     rows = drawn if kind == "synthetic" else _real(compiled.contract, table, drawn)
     answered = answer(rehearsal, compiled, rows)
     if not answered.rows:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cloche import tables
 from cloche.contract.compiled import CompiledContract
+from cloche.contract.model import Contract
 from cloche.engines import Engine, guard
 from cloche.manifest import Tolerance
 from cloche.records import Table
@@ -47,12 +48,15 @@ class Trial:
         bends: Mapping[str, Sequence[float]],
         alone: Tolerance = guard.SAME_BITS,
         limit: float | None = None,
+        spans: float | None = None,
     ) -> Verdict:
         """
         Whether *engine* answers as the model does, within *tolerance*.
 
         *bends* are numbers by field at which the model jumps; *alone* is how far a row's answer alone and in a batch
         may be apart. Synthetic rows with a number beyond *limit* are left out: the engine refuses them by its own rule.
+        With *spans*, numbers further than so many widths of the training range outside of it are not tried: of a model
+        that itself computes in float32, no digit of a sum of 1e30 and -1e30 is to be had.
         """
         inputs = answering.inputs_only(self.compiled.contract)
         names = [field.name for field in inputs.contract.fields]
@@ -60,6 +64,8 @@ class Trial:
         training = tables.to_wire(answering.some_rows(table, MAX_REFERENCE_ROWS), inputs.contract) if table.rows else []
         reference = [*_within(limit, _only(names, self.golden)), *training]
         boundary = _within(limit, guard.boundary_rows(inputs.contract, reference[:200], bends))
+        if spans is not None:
+            boundary = [row for row in boundary if _is_near(row, inputs.contract, spans)]
         counts, worst = [], 0.0
         for rows in (reference, boundary):
             compared, found, difference = self._compared(engine, inputs, rows, tolerance, alone)
@@ -103,3 +109,16 @@ def _within(limit: float | None, rows: Sequence[dict[str, Any]]) -> list[dict[st
 
 def _beyond(limit: float, value: Any) -> bool:
     return isinstance(value, (int, float)) and abs(value) > limit
+
+
+def _is_near(row: Mapping[str, Any], contract: Contract, spans: float) -> bool:
+    """Whether no number of *row* is further than *spans* widths of its training range outside of that."""
+    for field in contract.fields:
+        value = row.get(field.name)
+        if field.training_range is None or isinstance(value, (str, bool)) or not isinstance(value, (int, float)):
+            continue
+        low, high = (float(end) for end in field.training_range)
+        wide = spans * max(high - low, abs(low), abs(high))
+        if not low - wide <= value <= high + wide:
+            return False
+    return True

@@ -136,12 +136,19 @@ def _frame(table: Table, facts: ModelFacts, extra: tuple[str, ...]) -> FrameSpec
     known = facts.names or tuple(name for name in table.columns if name not in extra)
     shown = {name: table.columns[name] for name in known}
     spec = tables.frame_spec(Table(shown, table.rows, table.container))
+    if facts.names is None and len(spec.columns) == 1 and _is_text(facts) and spec.container in ("pandas", "polars"):
+        return FrameSpec("series", (FrameColumn(spec.columns[0].name, "list", marker="none"),))
     if facts.names is not None and spec.container in _ARRAYS:
         return FrameSpec("pandas", spec.columns)
     named = spec.container in ("pandas", "polars")
     if facts.names is None and facts.n_inputs is not None and named and _all_numbers(shown.values()):
         return FrameSpec("numpy", tuple(FrameColumn(one.name, "float64") for one in spec.columns))
     return spec
+
+
+def _is_text(facts: ModelFacts) -> bool:
+    """A model of one input that is a text: it reads a column of texts, and no frame around it."""
+    return facts.n_inputs is None and len(facts.inputs) == 1 and all(one.text for one in facts.inputs.values())
 
 
 def _all_numbers(columns: Iterable[Column]) -> bool:
@@ -186,13 +193,14 @@ def _untold(facts: ModelFacts, extra: tuple[str, ...]) -> Table:
     words = facts.names is None and facts.n_inputs is None and any(one.text for one in facts.inputs.values())
     names = facts.names
     if names is None:
-        names = ("x0",) if words else tuple(f"x{number}" for number in range(facts.n_inputs or 0))
+        names = ("text",) if words else tuple(f"x{number}" for number in range(facts.n_inputs or 0))
     if not names:
         raise SaveRefusedError("the fitted model does not tell its fields; pass the training table: inputs=X")
     if extra:
         raise SaveRefusedError(f"keys/context: {_listed(extra)} cannot be learnt without a table; pass inputs=X")
     columns = {
-        name: _blank(name, facts.inputs.get(name, InputFacts()), "list" if words else "object") for name in names
+        name: _blank(name, facts.inputs.get("x0" if words else name, InputFacts()), "list" if words else "object")
+        for name in names
     }
     return Table(columns, 0, "series" if words else "numpy" if facts.names is None else "pandas")
 

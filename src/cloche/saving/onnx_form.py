@@ -25,6 +25,8 @@ from cloche.saving.guarding import Trial, Verdict
 from cloche.trust import TrustPolicy
 
 TOLERANCE = Tolerance("float32", 1e-5, 1e-5)
+#: How far outside of the training range a model that computes in float32 itself is compared with its ONNX form.
+SPANS = 1.0
 
 
 def onnx_form(model: Any, flavor: Flavor, directory: Path, frame: FrameSpec, trial: Trial) -> OnnxRecord:
@@ -67,7 +69,9 @@ def _tried(model: Any, flavor: Flavor, directory: Path, frame: FrameSpec, trial:
     converted = flavor.to_onnx(model, frame, contract)
     engine = open_onnx(_files(converted, directory), contract)
     bends = _bends(model, flavor, frame, contract)
-    return converted, trial.verdict(engine, TOLERANCE, bends=bends, alone=TOLERANCE, limit=converted.interface.limit())
+    spans = None if flavor.tolerance(model).dtype == "float64" else SPANS
+    limit = converted.interface.limit()
+    return converted, trial.verdict(engine, TOLERANCE, bends=bends, alone=TOLERANCE, limit=limit, spans=spans)
 
 
 def _files(converted: OnnxModel, directory: Path) -> dict[str, bytes]:

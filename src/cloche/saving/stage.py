@@ -227,7 +227,8 @@ def _golden(
 ) -> answering.Answered:
     if request.golden == "rows" and not material.table.rows:
         raise SaveRefusedError("golden='rows' needs the training table: pass inputs=X")
-    found = answering.golden(rehearsal, compiled, material.table, inputs, kind=request.golden, seed=seed)
+    words = {name: one.words for name, one in material.facts.inputs.items() if one.words}
+    found = answering.golden(rehearsal, compiled, material.table, inputs, kind=request.golden, seed=seed, words=words)
     again = answering.answer(rehearsal, compiled, found.rows)
     moved = differences(found.outputs, again.outputs, tolerance)
     if moved:

@@ -8,7 +8,7 @@ bound occurs, as do the quantiles of numbers.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,19 +22,29 @@ _NULL_SHARE = 0.05
 _WORDS = ("a", "short", "example", "of", "the", "synthetic", "text", "and", "some", "more", "words")
 
 
-def draw(contract: Contract, profile: Mapping[str, Any], seed: str) -> list[dict[str, Any]]:
-    """At most 200 wire rows; *profile* is the `inputs` of `reference.json`, *seed* anything that names the data."""
+def draw(
+    contract: Contract, profile: Mapping[str, Any], seed: str, words: Mapping[str, Sequence[str]] | None = None
+) -> list[dict[str, Any]]:
+    """
+    At most 200 wire rows; *profile* is the `inputs` of `reference.json`, *seed* anything that names the data.
+
+    *words* are those that the model knows, by field, for texts to be made of; a private field gets none of them.
+    """
     fields = [field for field in contract.fields if field.required or field.role == "input"]
     special = {field.name: list(_specials(field, profile.get(field.name) or {})) for field in fields}
     n = min(MAX_ROWS, max(MIN_ROWS, max((len(values) for values in special.values()), default=0) + 10))
-    drawn = {field.name: _column(field, special[field.name], n, f"{seed}/{field.name}") for field in fields}
+    known = {field.name: () if field.private else (words or {}).get(field.name, ()) for field in fields}
+    drawn = {
+        field.name: _column(field, special[field.name], n, f"{seed}/{field.name}", known[field.name] or _WORDS)
+        for field in fields
+    }
     return [{name: values[row] for name, values in drawn.items()} for row in range(n)]
 
 
-def _column(field: Field, special: list[Any], n: int, seed: str) -> list[Any]:
+def _column(field: Field, special: list[Any], n: int, seed: str, words: Sequence[str]) -> list[Any]:
     """The special values at shuffled places, ordinary ones between them; the first row is ordinary."""
     rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    ordinary = [_ordinary(field, special, rng) for _ in range(n)]
+    ordinary = [_ordinary(field, special, rng, words) for _ in range(n)]
     if field.nullable:
         ordinary[1:] = [None if rng.random() < _NULL_SHARE else value for value in ordinary[1:]]
         special = [*special, None]
@@ -61,7 +71,7 @@ def _specials(field: Field, profile: Mapping[str, Any]) -> Iterator[Any]:
         yield from ([_fit(field, "example")] if field.pattern is None else [])
 
 
-def _ordinary(field: Field, special: list[Any], rng: random.Random) -> Any:
+def _ordinary(field: Field, special: list[Any], rng: random.Random, words: Sequence[str]) -> Any:
     if field.type in ("number", "integer") and field.levels is None:
         low, high = (min(special), max(special)) if special else (0.0, 1.0)
         if field.training_range is not None:
@@ -73,9 +83,7 @@ def _ordinary(field: Field, special: list[Any], rng: random.Random) -> Any:
     if field.type == "vector":
         return [round(rng.gauss(0.0, 1.0), 6) for _ in range(field.length or 1)]
     if field.type in ("string", "text") and field.levels is None:
-        return _fit(
-            field, " ".join(rng.choice(_WORDS) for _ in range(rng.randint(1, 8 if field.type == "text" else 1)))
-        )
+        return _fit(field, " ".join(rng.choice(words) for _ in range(rng.randint(1, 8 if field.type == "text" else 1))))
     return rng.choice(special) if special else None
 
 

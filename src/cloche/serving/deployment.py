@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cloche.artifact import EngineChoice, OpenArtifact, open_artifact
+from cloche.artifact import Device, EngineChoice, OpenArtifact, open_artifact
 from cloche.contract.compiled import CompiledContract, ValidRows, compile_contract
 from cloche.contract.problems import MAX_PROBLEMS, Problem
 from cloche.errors import InvalidInputError
@@ -115,6 +115,7 @@ async def deploy(
     *,
     trust: TrustPolicy,
     choice: EngineChoice,
+    device: Device = "cpu",
     strict: bool,
     queue_rows: int,
 ) -> Deployment:
@@ -125,7 +126,7 @@ async def deploy(
         ArtifactError: it will not be opened, or has no such engine as *choice*.
         EngineError: its process died on the way.
     """
-    engine = EngineProcess(directory, trust, choice)
+    engine = EngineProcess(directory, trust, choice, device)
     deployment = await deploy_engine(name, record, engine, strict=strict, queue_rows=queue_rows)
     if deployment.engine not in INLINE:
         return deployment

@@ -46,7 +46,8 @@ def _serve(directory: str, calls: IO[bytes], answers: IO[bytes]) -> int:
     asked = pipes.read(calls)
     try:
         trust = TrustPolicy.from_dict(asked["trust"])
-        engine = ChildEngine(open_artifact(Path(directory), trust, engine=asked["engine"]))
+        opened = open_artifact(Path(directory), trust, engine=asked["engine"], device=asked["device"])
+        engine = ChildEngine(opened)
     except Exception as exc:  # noqa: BLE001  an artifact may break any library on its way in
         if not isinstance(exc, ClocheError):
             _log.exception("the artifact could not be opened")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cloche import pipes
-from cloche.artifact import EngineChoice
+from cloche.artifact import Device, EngineChoice
 from cloche.errors import ArtifactError, EngineError
 from cloche.records import Columns, Outputs
 from cloche.serving.engine_facts import EngineFacts
@@ -54,10 +54,13 @@ class EngineProcess:
 
     facts: EngineFacts
 
-    def __init__(self, directory: Path, trust: TrustPolicy, choice: EngineChoice = "auto") -> None:
+    def __init__(
+        self, directory: Path, trust: TrustPolicy, choice: EngineChoice = "auto", device: Device = "cpu"
+    ) -> None:
         self._directory = directory
         self._trust = trust
         self._choice = choice
+        self._device = device
         self._process: Process | None = None
 
     @property
@@ -93,7 +96,7 @@ class EngineProcess:
             sys.executable, "-P", "-m", "cloche.serving.engine_child", str(self._directory),
             stdin=PIPE, stdout=PIPE, env={**os.environ, **ONE_THREAD},
         )  # fmt: skip
-        hello = await self._exchange({"trust": self._trust.to_dict(), "engine": self._choice})
+        hello = await self._exchange({"trust": self._trust.to_dict(), "engine": self._choice, "device": self._device})
         if "refused" in hello:
             raise ArtifactError(hello["refused"])
         self.facts = EngineFacts.of_message(hello)

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloche.artifact import EngineChoice
+from cloche.artifact import Device, EngineChoice
 from cloche.errors import ClocheError, StoreError
 from cloche.registry import Registry, VersionRecord
 from cloche.serving.deployment import Deployment, deploy
@@ -33,6 +33,7 @@ class HostConfig:
     everything: bool = False
     default: str | None = None
     engine: EngineChoice = "auto"
+    device: Device = "cpu"
     strict: bool = False
     strict_start: bool = False
     queue_rows: int = 10_000
@@ -95,6 +96,7 @@ class ModelHost:
             directory,
             trust=self._trust,
             choice=self._config.engine,
+            device=self._config.device,
             strict=self._config.strict,
             queue_rows=self._config.queue_rows,
         )

@@ -39,6 +39,7 @@ def host_config(config: ServerConfig, references: Sequence[str], *, everything: 
         everything=everything,
         default=config.default,
         engine=config.engine,
+        device=config.device,
         strict=config.strict,
         strict_start=config.strict_start,
         queue_rows=config.queue_rows,

@@ -16,7 +16,7 @@ from cloche.onnx import INTERFACE, Prepared
 from cloche.onnx.runner import Prepare
 
 #: By the name that `onnx/interface.json` says; text from an artifact never names a module.
-PREPARERS: dict[str, str] = {}
+PREPARERS: dict[str, str] = {"tokens": "cloche.flavors.tokens.preparing:prepare"}
 _EXTRA = "text"
 
 

@@ -62,7 +62,12 @@ class Agent:
         self._away: dict[str, StoreError] = {}
         self._following: set[asyncio.Task[None]] = set()
         self.holding = Holding(
-            run, workers=server.config.workers, trust=server.trust, fetch=self._fetch, engine=server.config.engine
+            run,
+            workers=server.config.workers,
+            trust=server.trust,
+            fetch=self._fetch,
+            engine=server.config.engine,
+            device=server.config.device,
         )
 
     # -- the start ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from cloche.artifact import EngineChoice
+from cloche.artifact import Device, EngineChoice
 from cloche.errors import ArtifactError, EngineError
 from cloche.keys import Key
 from cloche.registry import VersionRecord
@@ -34,13 +34,21 @@ class Holding:
     """Loads versions as templates, and shows choices of them to the workers."""
 
     def __init__(
-        self, run: RunFolder, *, workers: int, trust: TrustPolicy, fetch: Fetch, engine: EngineChoice = "auto"
+        self,
+        run: RunFolder,
+        *,
+        workers: int,
+        trust: TrustPolicy,
+        fetch: Fetch,
+        engine: EngineChoice = "auto",
+        device: Device = "cpu",
     ) -> None:
         self._run = run
         self._workers = workers
         self._trust = trust
         self._fetch = fetch
         self._engine = engine
+        self._device = device
         self._at_once = asyncio.Semaphore(max(2, os.cpu_count() or 1))
         self._specs: dict[str, TemplateSpec] = {}
         self._loading: set[str] = set()
@@ -83,7 +91,11 @@ class Holding:
             identifier = f"{record.name[:16]}-{record.version}-{secrets.token_hex(4)}"
             self._loading.add(identifier)
             self._specs[identifier] = TemplateSpec(
-                id=identifier, directory=str(directory), trust=self._trust, engine=self._engine
+                id=identifier,
+                directory=str(directory),
+                trust=self._trust,
+                engine=self._engine,
+                device=self._device,
             )
             self._write_wanted()
             try:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
-from cloche.artifact import EngineChoice
+from cloche.artifact import Device, EngineChoice
 from cloche.config import LogConfig, Secret, ServerConfig, TracesConfig
 from cloche.keys import Key
 from cloche.registry import Promises, VersionRecord
@@ -54,12 +54,16 @@ class ServerFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TemplateSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A template that is to run: *id* is of `[a-z0-9._-]`, *directory* lies in the cache, *engine* is asked for."""
+    """
+    A template that is to run: *id* is of `[a-z0-9._-]`, *directory* lies in the cache, *engine* and *device* are asked
+    for.
+    """
 
     id: str
     directory: str
     trust: TrustPolicy
     engine: EngineChoice = "auto"
+    device: Device = "cpu"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

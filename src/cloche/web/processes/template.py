@@ -88,7 +88,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _open(spec: TemplateSpec) -> ChildEngine:
-    return ChildEngine(open_artifact(Path(spec.directory), spec.trust, engine=spec.engine))
+    return ChildEngine(open_artifact(Path(spec.directory), spec.trust, engine=spec.engine, device=spec.device))
 
 
 def _opened_once(spec: TemplateSpec) -> tuple[Open, str]:
@@ -137,7 +137,7 @@ def _fork_safe(spec: TemplateSpec) -> bool:
     directory = Path(spec.directory)
     try:
         manifest = Manifest.from_json(read_plain(directory / MANIFEST, limit=_MAX_MANIFEST))
-        engine = chosen(manifest, spec.engine)
+        engine = chosen(manifest, spec.engine, spec.device)
         return FORK_SAFE[engine] if engine in FORK_SAFE else get_flavor(manifest.flavor).fork_safe
     except ClocheError:
         return True
