@@ -221,6 +221,7 @@ class Page:
 
     def run_command(self, command: Command, where: str) -> None:
         needs(not command.text.startswith("curl") or shutil.which("curl"), "needs curl")
+        needs(not command.text.startswith("Rscript") or shutil.which("Rscript"), "needs R")
         done = subprocess.run(
             ["bash", "-ec", command.text],
             cwd=self.folder,

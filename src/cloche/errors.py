@@ -11,7 +11,7 @@ came. Only the edges translate: `web/problems.py` to an HTTP status, `cli/` to a
     ├── ServerUnreachableError          a client met nobody                   (exit 4)
     ├── RefusedError                    understood, and not done              (exit 1)
     │   ├── SaveRefusedError · NotLoweredError · BreakingContractError · RouteRaceError
-    │   ├── MissingExtraError
+    │   ├── MissingExtraError · MissingProgramError
     │   └── ArtifactError               an artifact that will not be opened
     ├── RequestError                    the caller's request is wrong         (HTTP 4xx)
     └── ServingError                    the server cannot answer now          (HTTP 5xx)
@@ -138,6 +138,13 @@ class MissingExtraError(RefusedError):
     def __init__(self, what: str, needs: str, extra: str) -> None:
         super().__init__(f"{what} needs '{needs}'; run: pip install 'cloche[{extra}]'")
         self.extra = extra
+
+
+class MissingProgramError(RefusedError):
+    """A program that is no Python package is not installed; the message says how to install it."""
+
+    def __init__(self, what: str, needs: str, recipe: str) -> None:
+        super().__init__(f"{what} needs {needs}, which is not installed here; {recipe}")
 
 
 class ArtifactError(RefusedError):

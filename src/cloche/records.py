@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 Kind = Literal["boolean", "integer", "number", "string", "date", "datetime", "vector", "object"]
-Container = Literal["pandas", "polars", "numpy", "series", "list"]
+Container = Literal["pandas", "polars", "numpy", "series", "list", "columns"]
 #: What an object column holds where a value is missing: libraries do not treat them alike.
 Marker = Literal["nan", "none", "na"]
 #: Values by column name, one list a column; `None` is missing. What an engine is called with.
@@ -91,7 +91,7 @@ class FrameSpec(msgspec.Struct, frozen=True):
     The frame a model was fitted on, so that the same frame can be built from a request.
 
     `numpy` is one 2-D array (every `dtype` the same); `series` is a single 1-D column (a text
-    vectorizer's input); `list` a list of rows.
+    vectorizer's input); `list` a list of rows; `columns` a dict of lists, None where missing.
     """
 
     container: Container
@@ -160,5 +160,6 @@ class ModelFacts:
     probabilities: bool = False
     embedding: int | None = None  #: length of an output vector
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    container: Container | None = None  #: what the model is shown, whatever its table came in
     training_rows_inside: str | None = None  #: why, where the model embeds training rows (kNN, SVC …)
     notes: tuple[str, ...] = ()  #: what its owner should know: what was found by asking, not by reading

@@ -58,7 +58,7 @@ def save(
     at any moment, the store holds what it held before. The first version of a name becomes live.
 
     Args:
-        model: A fitted estimator or pipeline; or the path of a model file of a known format (`net.onnx`).
+        model: A fitted estimator or pipeline; or the path of a model file of a known format (`net.onnx`, `fit.rds`).
         name: `[a-z0-9][a-z0-9._-]{0,63}`, not `v<digits>`, `versions`, `models`.
         inputs: The table the model was fitted on, (n, fields): a pandas or polars DataFrame, a numpy array, lists of
             dicts, or the path of a CSV or Parquet file. It may hold key and context columns too. May be left out where

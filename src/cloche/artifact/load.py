@@ -147,6 +147,7 @@ def _open(directory: Path, trust: TrustPolicy, engine: EngineChoice, device: Dev
         _check_code(flavor, directory, manifest, trust, verified)
         changed = other_versions(manifest, flavor)
         native = flavor.place(_load(flavor, directory, manifest, trust, verified, changed), device)
+        changed = (*changed, *flavor.differs(native))
         answers = NativeEngine(flavor, native, manifest.frame, contract.output)
     _check_golden(compiled, answers, rows, manifest, changed)
     return OpenArtifact(

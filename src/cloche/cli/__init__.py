@@ -42,6 +42,7 @@ COMMANDS: dict[str, str] = {
     "parity": "cloche.cli.parity:parity",
     "predict": "cloche.cli.predict:predict",
     "promote": "cloche.cli.routes:promote",
+    "r": "cloche.cli.r:r",
     "replay": "cloche.cli.replay:replay",
     "reproduce": "cloche.cli.reproduce:reproduce",
     "restore": "cloche.cli.backup:restore",

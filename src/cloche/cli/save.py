@@ -120,7 +120,7 @@ def save(
     store: str | None,
     as_json: bool,
 ) -> None:
-    """Freeze a fitted model as the next version of NAME: a .skops file, or the tensors of a net and its --module.
+    """Freeze a model file as the next version of NAME: .skops, .rds …, or the tensors of a net and its --module.
 
     It is loaded back in a fresh process and answers its golden rows before anything is published.
     """

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from cloche.errors import ManifestError, MissingExtraError, SaveRefusedError
-from cloche.flavors.base import Flavor
+from cloche.flavors.base import Carried, Flavor
 
-__all__ = ["FLAVORS", "Entry", "Flavor", "flavor_of", "flavor_of_file", "get_flavor", "has_devices"]
+__all__ = ["FLAVORS", "Carried", "Entry", "Flavor", "flavor_of", "flavor_of_file", "get_flavor", "has_devices"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """
-    Where a flavor lives, the extra and library it needs, its classes' packages, the suffixes of its files.
+    Where a flavor lives, the extra and library it needs, its classes' modules, the suffixes of its files.
 
     `devices`: its library computes on others than the processor too.
     """
@@ -41,6 +41,7 @@ FLAVORS: dict[str, Entry] = {
         frozenset({".keras", ".h5", ".hdf5"}),
     ),
     "onnx": Entry("cloche.flavors.onnx:OnnxFlavor", "onnx", "onnx", frozenset({"onnx"}), frozenset({".onnx"})),
+    "r": Entry("cloche.flavors.r:RFlavor", "", "R", frozenset({"cloche.flavors.r"}), frozenset({".rds"})),
     "sklearn": Entry(
         "cloche.flavors.sklearn:SklearnFlavor", "sklearn", "skops", frozenset({"sklearn"}), frozenset({".skops"})
     ),
@@ -85,9 +86,8 @@ def flavor_of(model: Any) -> Flavor:
         SaveRefusedError: no flavor knows the type; the message says what is known.
     """
     for base in type(model).__mro__:  # the nearest base decides: XGBClassifier is scikit-learn's only after XGBoost's
-        root = base.__module__.partition(".")[0]
         for name, entry in FLAVORS.items():
-            if root in entry.roots:
+            if any(f"{base.__module__}.".startswith(f"{root}.") for root in entry.roots):
                 return get_flavor(name)
     what = f"{type(model).__module__}.{type(model).__qualname__}"
     raise SaveRefusedError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +13,17 @@ from cloche.errors import NotLoweredError, UsageError
 from cloche.graph import ValidGraph
 from cloche.manifest import Tolerance
 from cloche.onnx import OnnxModel
-from cloche.records import FrameSpec, ModelFacts, Outputs
+from cloche.records import Column, FrameSpec, ModelFacts, Outputs, Table
 from cloche.trust import DEFAULT, TrustPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The tables that came inside a model file; used where the owner names none."""
+
+    inputs: Table | None = None
+    targets: Column | None = None
+    test: tuple[Table, Column] | None = None
 
 
 class Flavor(ABC):
@@ -56,6 +66,18 @@ class Flavor(ABC):
         if options:
             raise UsageError(f"{next(iter(options))}: not an option of a {self.name} model")
         return model
+
+    def carried(self, model: Any) -> Carried:
+        """The training and test tables that *model* brought with it; they are not in what `dump` writes."""
+        return Carried()
+
+    def environment(self, model: Any) -> dict[str, str]:
+        """What besides Python distributions the answers depend on, by version: `{"R": "4.2.2"}`."""
+        return {}
+
+    def differs(self, native: Any) -> tuple[str, ...]:
+        """What of `environment` is another minor version here than when the opened *native* was saved, in words."""
+        return ()
 
     def tolerance(self, model: Any) -> Tolerance:
         """How far an answer may be from the model's own; it belongs to the number type the model computes in."""

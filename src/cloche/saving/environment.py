@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 
 from cloche.manifest import Environment
 
 
-def environment(needed: tuple[str, ...] = ()) -> Environment:
+def environment(needed: tuple[str, ...] = (), besides: Mapping[str, str] | None = None) -> Environment:
     """
     Python, platform, and name → version of every distribution with an imported module.
 
-    *needed* are distributions the flavor asks for; they are listed where they are installed, imported or not.
+    *needed* are distributions the flavor asks for; they are listed where they are installed, imported or not. *besides*
+    is what no Python distribution is (R and its packages).
     """
     imported = {name.partition(".")[0] for name in list(sys.modules)}
     packages = {name: version for name in needed if (version := _version(name)) is not None}
@@ -24,7 +26,7 @@ def environment(needed: tuple[str, ...] = ()) -> Environment:
     return Environment(
         python=platform.python_version(),
         platform=f"{sys.platform}-{platform.machine()}",
-        packages=dict(sorted(packages.items())),
+        packages=dict(sorted({**packages, **(besides or {})}.items())),
     )
 
 

@@ -136,6 +136,8 @@ def _frame(table: Table, facts: ModelFacts, extra: tuple[str, ...]) -> FrameSpec
     known = facts.names or tuple(name for name in table.columns if name not in extra)
     shown = {name: table.columns[name] for name in known}
     spec = tables.frame_spec(Table(shown, table.rows, table.container))
+    if facts.container is not None:
+        return FrameSpec(facts.container, spec.columns)
     if facts.names is None and len(spec.columns) == 1 and _is_text(facts) and spec.container in ("pandas", "polars"):
         return FrameSpec("series", (FrameColumn(spec.columns[0].name, "list", marker="none"),))
     if facts.names is not None and spec.container in _ARRAYS:

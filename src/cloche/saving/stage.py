@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from cloche.contract.model import Contract
 from cloche.contract.overrides import apply_overrides
 from cloche.engines import differences
 from cloche.errors import SaveRefusedError, UsageError
-from cloche.flavors import Flavor, flavor_of
-from cloche.manifest import Tolerance
+from cloche.flavors import Carried, Flavor, flavor_of
+from cloche.manifest import MANIFEST, Manifest, Tolerance, identity
 from cloche.profile import profile
 from cloche.records import Column, Table
 from cloche.saving import answering, labels, writing
@@ -95,7 +95,7 @@ def preview(
     """
     flavor = flavor_of(model)
     model = _bundled(flavor, model, request)
-    facts = flavor.facts(model)
+    request, facts = _with_carried(request, flavor.carried(model)), flavor.facts(model)
     with (
         tempfile.TemporaryDirectory(prefix="cloche-inspect-") as folder,
         Rehearsal(Path(folder), flavor.name, trust) as rehearsal,
@@ -119,7 +119,7 @@ def _stage(
 ) -> Staged:
     flavor = flavor_of(model)
     model = _bundled(flavor, model, request)
-    facts = flavor.facts(model)
+    request, facts = _with_carried(request, flavor.carried(model)), flavor.facts(model)
     with Rehearsal(directory, flavor.name, trust) as rehearsal:
         step("reading the tables")
         material = gather(request, facts)
@@ -150,9 +150,25 @@ def _stage(
         manifest = writing.write(directory, draft, golden, measured, inputs, notes)
         step("opening the artifact as a server will")
         _open(rehearsal, directory)
-    notes = (*notes, *writing.advice(manifest))
+    notes = (*notes, *writing.advice(manifest), *_trust_advice(flavor, directory, manifest))
     rules = tuple(describe(learnt.contract))
     return Staged(directory, manifest, learnt.contract, learnt.comparison, learnt.breaks, notes, rules)
+
+
+def _with_carried(request: SaveRequest, carried: Carried) -> SaveRequest:
+    """The tables inside the model file, where the owner names no others."""
+    if request.inputs is None and carried.inputs is not None:
+        targets = carried.targets if request.targets is None else request.targets
+        request = replace(request, inputs=carried.inputs, targets=targets)
+    return replace(request, test=carried.test) if request.test is None else request
+
+
+def _trust_advice(flavor: Flavor, directory: Path, manifest: Manifest) -> Iterator[str]:
+    """A format that runs code opens nowhere until the operator says so."""
+    why = flavor.code(manifest.options)
+    if why is not None:
+        digest = identity((directory / MANIFEST).read_bytes())
+        yield f"{why}; where it is to be opened, run: cloche trust {digest}"
 
 
 def _bundled(flavor: Flavor, model: Any, request: SaveRequest) -> Any:

@@ -96,7 +96,7 @@ def now() -> str:
 
 
 def advice(manifest: Manifest) -> Iterator[str]:
-    """What the owner should know of where the model comes from."""
+    """What the owner should know of where the model comes from, and what a server needs to open it."""
     if (manifest.training.git or {}).get("dirty"):
         yield "git: there are uncommitted changes, so the commit in the manifest is not the whole code"
 
@@ -112,7 +112,7 @@ def _manifest(draft: Draft, metrics: tuple[Metric, ...]) -> Manifest:
         cloche=__version__,
         frame=draft.material.frame,
         files={},
-        environment=environment(tuple(draft.flavor.packages)),
+        environment=environment(tuple(draft.flavor.packages), draft.flavor.environment(draft.model)),
         options=dict(draft.options),
         engines=draft.engines.names,
         tolerance=draft.flavor.tolerance(draft.model),
