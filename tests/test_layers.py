@@ -59,6 +59,7 @@ HOMES = {
     "tokenizers": ("flavors.tokens.hugging_face",),
     "sentencepiece": ("flavors.tokens.sentence_pieces",),
     "keras": ("flavors.keras",),
+    "h5py": ("flavors.keras",),
     "tensorflow": ("flavors.keras",),
     "onnx": ("flavors.onnx",),
     "onnxruntime": ("onnx.session",),

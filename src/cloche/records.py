@@ -141,6 +141,7 @@ class InputFacts:
     unknown_level: Literal["reject", "warn"] | None = None
     text: bool = False  #: read by a text vectorizer
     source: str = ""  #: the step that says so, "OneHotEncoder"
+    whole: bool = False  #: read as a whole number
     words: tuple[str, ...] = ()  #: of which texts are made that the model can tell apart
     max_length: int | None = None  #: characters of a text that are still worth sending
 

@@ -13,5 +13,8 @@ ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "POLARS_MAX_THREADS": "1",
     "RAYON_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",  # and TensorFlow tells of errors, not of the processor it has found
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
 }

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import cloche
 import warm
+from cloche.api.opening import open_version
+from cloche.api.workplace import workplace
 from cloche.errors import EngineMissingError, SaveRefusedError
+from cloche.saving import exported
+from cloche.trust import TrustPolicy
 from conftest import needs
 from processes import of_role
 from servers import Server, serving
@@ -110,3 +115,16 @@ def test_trees_behind_a_scaler_are_not_admitted(store: str) -> None:
     model = make_pipeline(StandardScaler(), forest).fit(table, labels)
     with pytest.raises(SaveRefusedError, match="it would answer differently"):
         cloche.save(model, "forest", inputs=table, engine="onnx", store=store, quiet=True)
+
+
+def test_a_version_without_it_is_exported_where_it_answers_alike(tmp_path: Path) -> None:
+    needs(importlib.util.find_spec("skl2onnx"), "needs skl2onnx")
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"a": rng.normal(size=80), "b": rng.normal(size=80)})
+    linear = make_pipeline(StandardScaler(), LogisticRegression()).fit(table, table.a > 0)
+    cloche.save(linear, "linear", inputs=table, store=str(tmp_path / "store"), quiet=True)
+    _, opened = open_version(workplace(str(tmp_path / "store")), "linear")
+    assert opened.engine.name == "twin"
+    converted = exported(opened.directory, TrustPolicy())
+    assert [one.fields for one in converted.interface.inputs] == [("a", "b")]
+    assert converted.raw

@@ -4,36 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cloche.api.workplace import Workplace
 from cloche.artifact import Device, EngineChoice, OpenArtifact, open_artifact
-from cloche.contract.model import Output
-from cloche.engines import Engine
-from cloche.errors import EngineError, SignatureError, UntrustedCodeError
-from cloche.records import Columns, Outputs
+from cloche.errors import SignatureError, UntrustedCodeError
 from cloche.registry import Resolved, VersionRecord
 from cloche.saving import answering
-
-
-@dataclass(frozen=True, slots=True)
-class EngineHere:
-    """An engine in this process; whatever the model raises is an EngineError."""
-
-    engine: Engine
-
-    def answer(self, columns: Columns, n: int, output: Output) -> Outputs:
-        """
-        What it answers to *n* rows given as model values.
-
-        Raises:
-            EngineError: the model raised; the message says what.
-        """
-        try:
-            return self.engine.predict(columns, n)
-        except Exception as exc:
-            raise EngineError(f"{type(exc).__name__}: {exc}") from exc
 
 
 def open_version(
@@ -80,4 +57,4 @@ def naming(record: VersionRecord) -> Iterator[None]:
 
 def answered(opened: OpenArtifact, rows: Sequence[dict[str, Any]]) -> answering.Answered:
     """What the model answers to wire rows; those that its contract or the model refuses are left out."""
-    return answering.answer(EngineHere(opened.engine), answering.inputs_only(opened.contract), rows)
+    return answering.answer(answering.EngineHere(opened.engine), answering.inputs_only(opened.contract), rows)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloche.api.logged import rows_where
-from cloche.api.opening import EngineHere, open_version
+from cloche.api.opening import open_version
 from cloche.api.workplace import Workplace
 from cloche.artifact import EngineChoice, OpenArtifact
 from cloche.engines import differences
@@ -18,6 +18,7 @@ from cloche.errors import ArtifactError, EngineError, EngineMissingError, NotFou
 from cloche.manifest import Manifest
 from cloche.prediction_log.rows import inputs_of, not_kept, outputs_of
 from cloche.records import Outputs
+from cloche.saving import answering
 
 ANSWERED = 200
 #: Rows that one call of an engine recomputes.
@@ -95,7 +96,7 @@ def _compared(name: str, version: int, opened: OpenArtifact, table: Any) -> Iter
     output = opened.contract.output
     before, inputs, engines = outputs_of(table, output), inputs_of(table, opened.contract), table.column("engine")
     places = zip(table.column("request_id").to_pylist(), table.column("row").to_pylist(), strict=True)
-    asked = EngineHere(opened.engine)
+    asked = answering.EngineHere(opened.engine)
     try:
         now: Outputs | None = asked.answer(inputs, table.num_rows, output)
     except EngineError:  # one row is enough for that: each alone

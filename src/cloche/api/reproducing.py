@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from cloche import audit
-from cloche.api.opening import EngineHere, open_record
+from cloche.api.opening import open_record
 from cloche.api.rerunning import Rerun
 from cloche.api.workplace import Workplace
 from cloche.artifact import OpenArtifact, golden, open_artifact
@@ -123,13 +123,13 @@ def _made(store: Path, name: str) -> tuple[_Made, tuple[str, ...]]:
 def _compared(old: OpenArtifact, new: OpenArtifact, tolerance: Tolerance) -> tuple[int, list[str]]:
     """How many rows were asked, and where the answers differ; both models are asked by the recorded contract."""
     compiled = answering.inputs_only(old.contract)
-    before = answering.answer(EngineHere(old.engine), compiled, _rows(old))
+    before = answering.answer(answering.EngineHere(old.engine), compiled, _rows(old))
     if not before.rows:
         raise NotReproducibleError(f"the recorded model answers no row that could be compared: {before.refused}")
     classes = [one.contract.output.classes for one in (old, new)]
     if classes[0] != classes[1]:
         return len(before.rows), [f"classes: expected {_listed(classes[0])}, got {_listed(classes[1])}"]
-    after = answering.answer(EngineHere(new.engine), compiled, before.rows)
+    after = answering.answer(answering.EngineHere(new.engine), compiled, before.rows)
     if len(after.rows) != len(before.rows):
         lost = len(before.rows) - len(after.rows)
         return len(before.rows), [f"{lost} rows are not answered by the new model: {after.refused}"]

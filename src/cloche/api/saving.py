@@ -43,6 +43,8 @@ def save(
     config: Mapping[str, Any] | None = None,
     max_length: int | None = None,
     training_state: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    output: str | None = None,
     promote: bool = False,
     new_contract: bool = False,
     sign_with: str | Path | None = None,
@@ -56,7 +58,7 @@ def save(
     at any moment, the store holds what it held before. The first version of a name becomes live.
 
     Args:
-        model: A fitted estimator or pipeline; or the path of a model file of a known format (`fit.rds`).
+        model: A fitted estimator or pipeline; or the path of a model file of a known format (`net.onnx`, `fit.rds`).
         name: `[a-z0-9][a-z0-9._-]{0,63}`, not `v<digits>`, `versions`, `models`.
         inputs: The table the model was fitted on, (n, fields): a pandas or polars DataFrame, a numpy array, lists of
             dicts, or the path of a CSV or Parquet file. It may hold key and context columns too. May be left out where
@@ -89,6 +91,9 @@ def save(
         max_length: The most tokens of a text that the net is shown; what comes after is cut off.
         training_state: Tensors and plain values to go on training from (`{"optimizer": optimizer.state_dict(), "epoch":
             7}`): kept beside the model, never opened to answer, read by `cloche.training_state`.
+        task: What an ONNX or Keras model's numbers mean where it cannot be told: `"classification"`, `"multilabel"`,
+            `"regression"`, `"multioutput_regression"`, `"embedding"`, `"clustering"`, `"anomaly"`.
+        output: The output that answers, of a model that has several.
         promote: Make the new version live at once.
         new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
             nothing, whatever the new version breaks.
@@ -123,7 +128,14 @@ def save(
         golden=golden,
         log_inputs=_checked(log_inputs),
         engine=engine,
-        model_options=_given(tokenizer=tokenizer, config=config, max_length=max_length, training_state=training_state),
+        model_options=_given(
+            tokenizer=tokenizer,
+            config=config,
+            max_length=max_length,
+            training_state=training_state,
+            task=task,
+            output=output,
+        ),
     )
     version = _save(here, model, name, request, promote=promote, new_contract=new_contract, sign_with=sign_with)
     if not quiet and not _in_notebook():
@@ -142,6 +154,8 @@ def inspect(
     tokenizer: Any = None,
     config: Mapping[str, Any] | None = None,
     max_length: int | None = None,
+    task: str | None = None,
+    output: str | None = None,
 ) -> Inspection:
     """
     Show what `save` would learn, and store nothing: each field's rule and what the owner should know.
@@ -155,7 +169,7 @@ def inspect(
         keys=tuple(keys),
         context=tuple(context),
         classes=classes,
-        model_options=_given(tokenizer=tokenizer, config=config, max_length=max_length),
+        model_options=_given(tokenizer=tokenizer, config=config, max_length=max_length, task=task, output=output),
     )
     here = workplace()
     return preview(_opened(model, here), request, trust=here.trust)

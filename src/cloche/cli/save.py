@@ -27,6 +27,10 @@ _TOKENIZER = click.option(
     "--tokenizer", type=_FILE, metavar="FILE", help="A vocabulary or tokenizer.json, or a sentencepiece model."
 )
 _MAX_LENGTH = click.option("--max-length", type=click.IntRange(min=1), help="The most tokens of a text.")
+_TASK = click.option(
+    "--task", metavar="TASK", help="What the numbers of a .onnx or .keras file mean, if it is not told."
+)
+_OUTPUT = click.option("--output", metavar="NAME", help="The output of a .onnx or .keras file that answers.")
 _CONTEXT = click.option(
     "--context", multiple=True, metavar="FIELD", help="Logged for segments and times, never shown to the model."
 )
@@ -78,6 +82,8 @@ _CONTEXT = click.option(
 @_CONFIG
 @_TOKENIZER
 @_MAX_LENGTH
+@_TASK
+@_OUTPUT
 @click.option("--sign", "sign_with", type=_FILE, metavar="KEY", help="Sign it with this Ed25519 private key (PEM).")
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")
@@ -106,6 +112,8 @@ def save(
     config: Path | None,
     tokenizer: Path | None,
     max_length: int | None,
+    task: str | None,
+    output: str | None,
     sign_with: Path | None,
     promote: bool,
     new_contract: bool,
@@ -141,6 +149,8 @@ def save(
         tokenizer=tokenizer,
         max_length=max_length,
         **options,
+        task=task,
+        output=output,
         promote=promote,
         new_contract=new_contract,
         sign_with=sign_with,

@@ -132,10 +132,12 @@ def _number(column: Column, facts: InputFacts, private: bool) -> Field:
     limits: tuple[Any, Any] | None = None
     if finite.size:
         limits = (finite.min().item(), finite.max().item())
+    if facts.whole and limits is not None:
+        limits = (int(limits[0]), int(limits[1]))
     zero_one = bool(finite.size) and bool(np.isin(finite, (0, 1)).all()) and limits != (0, 0) and limits != (1, 1)
     return Field(
         name=column.name,
-        type="number",
+        type="integer" if facts.whole else "number",
         training_range=None if private else limits,
         accepts_boolean=zero_one,
         private=private,

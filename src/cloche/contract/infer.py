@@ -108,7 +108,7 @@ def _field_from_facts(name: str, facts: InputFacts, private: bool) -> Field:
         policy = Policy(unknown_level="reject" if facts.unknown_level is None else facts.unknown_level)
         evidence |= {"levels": evidence["type"]}
         return Field(name=name, type="category", levels=levels, policy=policy, private=private, evidence=evidence)
-    kind: FieldType = "text" if facts.text else "number"
+    kind: FieldType = "text" if facts.text else "integer" if facts.whole else "number"
     return Field(name=name, type=kind, max_length=facts.max_length, private=private, evidence=evidence)
 
 

@@ -11,17 +11,15 @@ from cloche.records import Columns, FrameSpec, Outputs
 
 
 class NativeEngine:
-    """The reference that every other engine is measured against."""
+    """The reference that every other engine is measured against; `native` is what *flavor* loaded."""
 
     name = "native"
 
     def __init__(self, flavor: Flavor, native: Any, spec: FrameSpec, output: Output) -> None:
-        self._flavor = flavor
-        self._native = native
-        self._spec = flavor.frame(native, spec)
+        self.flavor, self.native, self.frame = flavor, native, flavor.frame(native, spec)
         self._output = output
 
     def predict(self, columns: Columns, n: int) -> Outputs:
         """What the model answers for *n* rows; what it raises is raised."""
-        frame = tables.to_frame(columns, self._spec, n)
-        return self._flavor.predict(self._native, frame, self._output)
+        frame = tables.to_frame(columns, self.frame, n)
+        return self.flavor.predict(self.native, frame, self._output)

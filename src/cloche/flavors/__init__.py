@@ -47,6 +47,14 @@ FLAVORS: dict[str, Entry] = {
         frozenset({"lightgbm"}),
         frozenset({".txt"}),
     ),
+    "keras": Entry(
+        "cloche.flavors.keras:KerasFlavor",
+        "keras",
+        "keras",
+        frozenset({"keras", "tensorflow"}),
+        frozenset({".keras", ".h5", ".hdf5"}),
+    ),
+    "onnx": Entry("cloche.flavors.onnx:OnnxFlavor", "onnx", "onnx", frozenset({"onnx"}), frozenset({".onnx"})),
     "r": Entry("cloche.flavors.r:RFlavor", "", "R", frozenset({"cloche.flavors.r"}), frozenset({".rds"})),
     "sklearn": Entry(
         "cloche.flavors.sklearn:SklearnFlavor", "sklearn", "skops", frozenset({"sklearn"}), frozenset({".skops"})

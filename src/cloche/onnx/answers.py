@@ -14,6 +14,7 @@ from cloche.records import Outputs
 #: What a session gave, by output name: an array, or a list of maps (ZipMap).
 Given = Mapping[str, Any]
 Array = np.ndarray[Any, Any]
+_ROUNDING = 1e-5
 
 
 def answers(interface: Interface, output: Output, given: Given, n: int) -> Outputs:
@@ -129,12 +130,18 @@ def _probabilities(interface: Interface, given: Given, n: int, classes: int, *, 
     tensor = given[result.name]
     if isinstance(tensor, list):  # a ZipMap: one map a row
         tensor = [[row[label] for label in result.labels or ()] for row in tensor]
-    shares = _applied(result, _matrix(tensor, n))
+    shares = _tidied(_applied(result, _matrix(tensor, n)))
     if classes == 2 and shares.shape[1] == 1 and not several:
         shares = np.column_stack([1.0 - shares, shares])
     if shares.shape[1] != classes:
         raise ValueError(f"expected {classes} probabilities a row, got {shares.shape[1]}")
     return shares
+
+
+def _tidied(shares: Array) -> Array:
+    """Sums of float32 leave [0, 1] by a rounding (onnxruntime's trees give -1.2e-7): these are 0 and 1."""
+    inside = np.clip(shares, 0.0, 1.0) + 0.0  # and -0.0 is 0
+    return np.where(np.abs(shares - inside) <= _ROUNDING, inside, shares)
 
 
 def _applied(result: Result, values: Array) -> Array:

@@ -26,7 +26,7 @@ def maker(tensor: Tensor) -> Maker:
 
     def made(columns: Columns, n: int) -> Array:
         found = make(tensor, columns, n)
-        return found.reshape(n) if tensor.layout == "flat" else found
+        return found if tensor.shape is None else found.reshape(n, *tensor.shape)
 
     return made
 
@@ -56,6 +56,8 @@ def _numbers(tensor: Tensor, columns: Columns, n: int) -> Array:
     found = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
     if tensor.finite and found.dtype.kind == "f" and not np.isfinite(found).all():
         raise ValueError(f"{tensor.name}: a value is missing, or not finite in {tensor.dtype}")
+    if tensor.limit is not None and (np.abs(found) > tensor.limit).any():  # a comparison with NaN is false
+        raise ValueError(f"{tensor.name}: a value is beyond {tensor.limit:g}, where this form of the model ends")
     return found
 
 
@@ -68,9 +70,22 @@ def _part(tensor: Tensor, name: str, values: Sequence[Any], n: int) -> Array:
             raise ValueError(f"{name}: a value is missing")
         values = [stand_in if value is None else value for value in values]
     # First float64: a number too large for the tensor's type becomes infinite there, and is no error of numpy's.
-    wide = np.array(values, dtype=np.float64 if tensor.dtype.startswith("float") else np.dtype(tensor.dtype))
-    with np.errstate(over="ignore"):
-        return wide.astype(tensor.dtype, copy=False).reshape(n, -1)
+    if tensor.dtype.startswith("float"):
+        with np.errstate(over="ignore"):
+            return np.array(values, dtype=np.float64).astype(tensor.dtype, copy=False).reshape(n, -1)
+    return _whole(np.array(values), name, tensor.dtype).reshape(n, -1)
+
+
+def _whole(values: Array, name: str, dtype: str) -> Array:
+    """What is no whole number, or too large, is refused: numpy would cut it off without a word."""
+    if values.dtype.kind not in "biu" and not (values.dtype.kind == "f" and (np.trunc(values) == values).all()):
+        raise ValueError(f"{name}: expected whole numbers")
+    if dtype == "bool":
+        return values.astype(np.bool_)
+    limits = np.iinfo(dtype)
+    if values.size and (values.min() < limits.min or values.max() >= limits.max + 1):
+        raise ValueError(f"{name}: a number too large for {dtype}")
+    return values.astype(dtype)
 
 
 def _places(tensor: Tensor, name: str, values: Sequence[Any]) -> list[Any]:

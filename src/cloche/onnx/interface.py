@@ -17,8 +17,6 @@ MODEL = "onnx/model.onnx"
 INTERFACE = "onnx/interface.json"
 
 Dtype = Literal["float32", "float64", "int64", "int32", "bool", "string"]
-#: (n, k) of all fields side by side, (n, 1) or (n,) of one.
-Layout = Literal["matrix", "column", "flat"]
 Role = Literal["label", "probabilities", "value", "score", "embedding"]
 Apply = Literal["none", "softmax", "sigmoid"]
 
@@ -27,19 +25,23 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     """
     An input tensor made of *fields*, in this order; a vector field stands for as many columns as it is long.
 
+    It is (n, columns), or (n, *shape) where that is given: `[]` for (n,), `[10, 3]` for (n, 10, 3).
+
     `missing` stands for a value that is missing: a number, a text, or "nan" for a float; without it such a row is
     refused. `levels` turns a value into its place among them, an unknown one into `unknown` (without it: refused).
-    `finite`: a number that is not finite in this dtype is refused, as the model's own library does.
+    `finite`: a number that is not finite in this dtype is refused, as the model's own library does; `limit`: so is one
+    whose absolute value is greater, where arithmetic in float32 would overflow.
     """
 
     name: str
     fields: tuple[str, ...]
     dtype: Dtype = "float32"
-    layout: Layout = "matrix"
+    shape: tuple[int, ...] | None = None
     missing: int | float | str | None = None
     levels: tuple[Any, ...] | None = None
     unknown: int | None = None
     finite: bool = False
+    limit: float | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -72,6 +74,10 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     inputs: tuple[Tensor, ...] = ()
     prepared: Prepared | None = None
     one_row: bool = False
+
+    def limit(self) -> float | None:
+        """The smallest limit of its tensors."""
+        return min((one.limit for one in self.inputs if one.limit is not None), default=None)
 
     def result(self, role: Role) -> Result | None:
         """The output of this role, or None."""
@@ -117,8 +123,10 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 
 def _check_tensor(one: Tensor) -> None:
     where = f"{INTERFACE}: inputs: {one.name}"
-    if not one.fields or (one.layout != "matrix" and len(one.fields) != 1):
-        raise ManifestError(f"{where}: expected fields for a matrix, one field for a column, got {len(one.fields)}")
+    if not one.fields or (one.shape == () and len(one.fields) != 1):
+        raise ManifestError(f"{where}: expected fields, one for a shape of [], got {len(one.fields)}")
+    if any(size < 1 for size in one.shape or ()):
+        raise ManifestError(f"{where}: a shape of {list(one.shape or ())}")
     text = one.dtype == "string"
     if one.missing is not None and isinstance(one.missing, str) != (
         text or (one.missing == "nan" and one.dtype.startswith("float"))

@@ -1,17 +1,17 @@
-"""An opened ONNX model behind columns and answers, whatever runs it."""
+"""A model of tensors behind columns and answers, whatever runs it."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from cloche.contract.model import Output
 from cloche.errors import MissingExtraError
 from cloche.onnx import answers, feeds
-from cloche.onnx.model import OnnxModel
+from cloche.onnx.interface import Interface
 from cloche.records import Columns, Outputs
 
 _SESSION = "cloche.onnx.session"
@@ -20,7 +20,21 @@ Group = tuple[list[int], feeds.Feeds]
 Prepare = Callable[[Columns, int], Iterable[Group]]
 
 
-def open_session(raw: bytes) -> Any:
+class Session(Protocol):
+    """What runs a model: its tensors by name as (type, shape), as onnxruntime says them, and arrays in, arrays out."""
+
+    @property
+    def inputs(self) -> dict[str, tuple[str, tuple[Any, ...]]]: ...
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, tuple[Any, ...]]]: ...
+
+    def check(self, interface: Interface) -> None: ...
+
+    def run(self, names: list[str], feeds: feeds.Feeds) -> dict[str, Any]: ...
+
+
+def open_session(raw: bytes) -> Session:
     """
     The session of *raw*; see `session.Session`.
 
@@ -34,19 +48,24 @@ def open_session(raw: bytes) -> Any:
         if (exc.name or "").startswith("cloche"):
             raise
         raise MissingExtraError("the engine 'onnx'", exc.name or "onnxruntime", "onnx") from exc
-    return home.Session(raw)
+    session: Session = home.Session(raw)
+    return session
 
 
 class Runner:
-    """Answers with an ONNX model under one contract."""
+    """Answers with a model of tensors under one contract."""
 
-    def __init__(self, model: OnnxModel, output: Output, prepare: Prepare | None = None) -> None:
-        self._session = open_session(model.raw)
-        self._session.check(model.interface)
-        self._interface = model.interface
+    def __init__(self, session: Session, interface: Interface, output: Output, prepare: Prepare | None = None) -> None:
+        """
+        Raises:
+            ArtifactError: the interface is not that of the model.
+        """
+        session.check(interface)
+        self.session = session
+        self._interface = interface
         self._output = output
-        self._makers = {one.name: feeds.maker(one) for one in model.interface.inputs}
-        self._names = [one.name for one in model.interface.outputs]
+        self._makers = {one.name: feeds.maker(one) for one in interface.inputs}
+        self._names = [one.name for one in interface.outputs]
         self._prepare = prepare or self._all
 
     def predict(self, columns: Columns, n: int) -> Outputs:
@@ -73,7 +92,7 @@ class Runner:
         return [([row], {name: array[at : at + 1] for name, array in fed.items()}) for at, row in enumerate(rows)]
 
     def _answers(self, fed: feeds.Feeds, n: int) -> Outputs:
-        return answers.answers(self._interface, self._output, self._session.run(self._names, fed), n)
+        return answers.answers(self._interface, self._output, self.session.run(self._names, fed), n)
 
 
 def _merged(parts: list[tuple[list[int], Outputs]], n: int) -> Outputs:

@@ -13,6 +13,7 @@ import numpy as np
 from cloche import tables
 from cloche.contract.compiled import CompiledContract, compile_contract
 from cloche.contract.model import Contract, Output
+from cloche.engines import Engine
 from cloche.errors import EngineError, InvalidInputError, SaveRefusedError
 from cloche.records import Columns, Outputs, Table
 from cloche.saving import synthetic
@@ -30,6 +31,25 @@ class Asked(Protocol):
     """What answers: the fresh process, or an engine here; raises EngineError where the model raises."""
 
     def answer(self, columns: Columns, n: int, output: Output) -> Outputs: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHere:
+    """An engine in this process; whatever the model raises is an EngineError."""
+
+    engine: Engine
+
+    def answer(self, columns: Columns, n: int, output: Output) -> Outputs:
+        """
+        What it answers to *n* rows given as model values.
+
+        Raises:
+            EngineError: the model raised; the message says what.
+        """
+        try:
+            return self.engine.predict(columns, n)
+        except Exception as exc:
+            raise EngineError(f"{type(exc).__name__}: {exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)

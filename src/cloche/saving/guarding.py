@@ -14,7 +14,6 @@ from cloche.engines import Engine, guard
 from cloche.manifest import Tolerance
 from cloche.records import Table
 from cloche.saving import answering
-from cloche.saving.rehearsal import Rehearsal
 
 #: Training rows that an engine is compared on, besides golden and boundary rows.
 MAX_REFERENCE_ROWS = 2_000
@@ -34,10 +33,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What engines are tried on: the contract, the model in its fresh process, its training table and golden rows."""
+    """What engines are tried on: the contract, the model itself, its training table and golden rows."""
 
     compiled: CompiledContract
-    rehearsal: Rehearsal
+    model: answering.Asked
     table: Table
     golden: Sequence[dict[str, Any]]
 
@@ -48,21 +47,23 @@ class Trial:
         *,
         bends: Mapping[str, Sequence[float]],
         alone: Tolerance = guard.SAME_BITS,
+        limit: float | None = None,
         spans: float | None = None,
     ) -> Verdict:
         """
         Whether *engine* answers as the model does, within *tolerance*.
 
         *bends* are numbers by field at which the model jumps; *alone* is how far a row's answer alone and in a batch
-        may be apart. With *spans*, numbers further than so many widths of the training range outside of it are not
-        tried: of a model that itself computes in float32, no digit of a sum of 1e30 and -1e30 is to be had.
+        may be apart. Synthetic rows with a number beyond *limit* are left out: the engine refuses them by its own rule.
+        With *spans*, numbers further than so many widths of the training range outside of it are not tried: of a model
+        that itself computes in float32, no digit of a sum of 1e30 and -1e30 is to be had.
         """
         inputs = answering.inputs_only(self.compiled.contract)
         names = [field.name for field in inputs.contract.fields]
         table = self.table
         training = tables.to_wire(answering.some_rows(table, MAX_REFERENCE_ROWS), inputs.contract) if table.rows else []
-        reference = [*_only(names, self.golden), *training]
-        boundary = guard.boundary_rows(inputs.contract, reference[:200], bends)
+        reference = [*_within(limit, _only(names, self.golden)), *training]
+        boundary = _within(limit, guard.boundary_rows(inputs.contract, reference[:200], bends))
         if spans is not None:
             boundary = [row for row in boundary if _is_near(row, inputs.contract, spans)]
         counts, worst = [], 0.0
@@ -86,7 +87,7 @@ class Trial:
         allowed = [rows[place] for place in answering.allowed(compiled, rows)]
         if not allowed:
             return 0, [], 0.0
-        native = answering.answer(self.rehearsal, compiled, allowed)
+        native = answering.answer(self.model, compiled, allowed)
         refused = sorted(set(range(len(allowed))) - set(native.kept))
         for place in refused[:_MAX_REFUSED] if len(refused) <= _MAX_REFUSED else ():
             if not guard.refuses(engine, compiled.validate([allowed[place]], single=True).columns()):
@@ -100,6 +101,14 @@ class Trial:
 
 def _only(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: row[name] for name in names if name in row} for row in rows]
+
+
+def _within(limit: float | None, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if limit is None or not any(_beyond(limit, value) for value in row.values())]
+
+
+def _beyond(limit: float, value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) > limit
 
 
 def _is_near(row: Mapping[str, Any], contract: Contract, spans: float) -> bool:

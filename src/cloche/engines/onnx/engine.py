@@ -8,7 +8,7 @@ from cloche.contract.model import Contract
 from cloche.engines.onnx.preparers import preparer
 from cloche.errors import ManifestError, MissingFileError
 from cloche.onnx import INTERFACE, MODEL, Interface, OnnxModel
-from cloche.onnx.runner import Prepare, Runner
+from cloche.onnx.runner import Prepare, Runner, open_session
 from cloche.records import Columns, Outputs
 
 
@@ -28,7 +28,7 @@ class OnnxEngine:
             strange = [name for name in tensor.fields if name not in known]
             if strange:
                 raise ManifestError(f"{INTERFACE}: inputs: {tensor.name}: the contract has no field '{strange[0]}'")
-        self._runner = Runner(model, contract.output, prepare)
+        self._runner = Runner(open_session(model.raw), model.interface, contract.output, prepare)
 
     def predict(self, columns: Columns, n: int) -> Outputs:
         """

@@ -23,6 +23,8 @@ from cloche.records import FrameSpec
 #: What onnxruntime of the oldest supported release runs, and skl2onnx converts every estimator to.
 _OPSETS = {"": 17, "ai.onnx.ml": 3}
 _MATRIX = "X"
+#: scikit-learn computes in float64: beyond this, squares and sums in float32 are no longer near.
+_LIMIT = 1e15
 _TEXTS = ("string", "category", "text")
 #: Estimators whose predicted class is not that of the greatest probability.
 _OWN_LABELS = frozenset({"SVC", "NuSVC"})
@@ -68,9 +70,9 @@ def _inputs(frame: FrameSpec, contract: Contract) -> Iterator[tuple[Tensor, ...]
             raise NotLoweredError(f"'{texts[0]}' is a {fields[texts[0]].type} in an array")
         return
     yield tuple(
-        Tensor(name=name, fields=(name,), dtype="string", layout="column", missing=_no_text(field))
+        Tensor(name=name, fields=(name,), dtype="string", missing=_no_text(field))
         if name in texts
-        else Tensor(name=name, fields=(name,), layout="column", **_missing([field]))
+        else Tensor(name=name, fields=(name,), **_missing([field]))
         for name, field in fields.items()
     )
 
@@ -90,7 +92,8 @@ def _whole(field: Field) -> bool:
 
 def _missing(fields: list[Field]) -> dict[str, Any]:
     """NaN where the model takes a missing value; else what is not finite is refused, as scikit-learn does."""
-    return {"missing": "nan"} if any(field.nullable for field in fields) else {"finite": True}
+    missing = {"missing": "nan"} if any(field.nullable for field in fields) else {"finite": True}
+    return {**missing, "limit": _LIMIT}
 
 
 def _no_text(field: Field) -> str | None:
