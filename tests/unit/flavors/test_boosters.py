@@ -269,6 +269,6 @@ def test_no_frame_is_built_where_the_columns_are_numbers_and_known_categories(
 ) -> None:
     *_, material, engine = opened(name, tmp_path)
     assert material.frame.container == "pandas"
-    built = tables.to_frame(material.table.to_columns(), engine._spec, material.table.rows)
-    assert engine._spec.container == container
+    built = tables.to_frame(material.table.to_columns(), engine.frame, material.table.rows)
+    assert engine.frame.container == container
     assert isinstance(built, np.ndarray) == (container == "numpy")
