@@ -59,6 +59,9 @@ FLAVORS: dict[str, Entry] = {
     "sklearn": Entry(
         "cloche.flavors.sklearn:SklearnFlavor", "sklearn", "skops", frozenset({"sklearn"}), frozenset({".skops"})
     ),
+    "statsmodels": Entry(
+        "cloche.flavors.statsmodels:StatsmodelsFlavor", "statsmodels", "scipy", frozenset({"statsmodels"})
+    ),
     "torch": Entry(
         "cloche.flavors.torch:TorchFlavor",
         "torch",
