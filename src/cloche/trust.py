@@ -21,7 +21,8 @@ class TrustPolicy:
     qualified names (`package.module.Class`) that a model may hold besides the built-in allow-list,
     `allowed_functions` those (`package.module.function`) that may be a model. `trusted_digests` are identities of
     artifacts (sha256 of the manifest, lower-case hex) whose files may run code when they are opened. Decisions are
-    recorded for `who`, in the file `audit` where there is one.
+    recorded for `who`, in the file `audit` where there is one. `flavors` are model libraries of the operator's own: name
+    and `module:Class`.
     """
 
     require_signature: bool = False
@@ -31,10 +32,13 @@ class TrustPolicy:
     trusted_digests: frozenset[str] = frozenset()
     audit: str | None = None
     who: str = "unknown"
+    flavors: tuple[tuple[str, str], ...] = ()
 
     def names_only(self) -> TrustPolicy:
-        """The same types and functions; no signature is asked for, no digest is trusted, nothing is recorded."""
-        return TrustPolicy(allowed_types=self.allowed_types, allowed_functions=self.allowed_functions)
+        """The same types, functions and flavors; no signature asked for, no digest trusted, nothing recorded."""
+        return TrustPolicy(
+            allowed_types=self.allowed_types, allowed_functions=self.allowed_functions, flavors=self.flavors
+        )
 
     def with_digest(self, digest: str) -> TrustPolicy:
         """The same, and the artifact of this identity is trusted."""
@@ -50,6 +54,7 @@ class TrustPolicy:
             "trusted_digests": sorted(self.trusted_digests),
             "audit": self.audit,
             "who": self.who,
+            "flavors": list(self.flavors),
         }
 
     @classmethod
@@ -63,6 +68,7 @@ class TrustPolicy:
             frozenset(given["trusted_digests"]),
             given["audit"],
             given["who"],
+            tuple((name, target) for name, target in given["flavors"]),
         )
 
 

@@ -98,7 +98,7 @@ def _version(here: Workplace, record: VersionRecord, *, deep: bool, worst: State
     name = f"{record.name}@{record.version}"
     try:
         manifest = here.registry.manifest_of(record)
-        changed = other_versions(manifest, get_flavor(manifest.flavor))
+        changed = other_versions(manifest, get_flavor(manifest.flavor, here.trust.flavors))
         if here.trust.require_signature and record.signature is None and not here.registry.signatures_of(record):
             return Check(name, worst, "not signed, and signatures are required here", f"cloche sign {name}")
         if deep:

@@ -36,7 +36,7 @@ def open_model_file(
             f"cloche.save(model, NAME, inputs=X), or skops.io.dump(model, '{path.stem}.skops') and save that file"
         )
     arguments = None if config is None else _read_config(config)
-    return flavor_of_file(path).open_parts(path, trust, module=module, config=arguments)
+    return flavor_of_file(path, trust.flavors).open_parts(path, trust, module=module, config=arguments)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

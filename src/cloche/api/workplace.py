@@ -73,4 +73,5 @@ def policy(settings: Settings) -> TrustPolicy:
         trusted_digests=settings.trust.trusted_digests | named("artifact"),
         audit=str(settings.audit_log),
         who=settings.user,
+        flavors=settings.flavors,
     )

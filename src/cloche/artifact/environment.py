@@ -10,8 +10,11 @@ from cloche.manifest import Manifest
 
 
 def other_versions(manifest: Manifest, flavor: Flavor) -> tuple[str, ...]:
-    """Each library of the flavor whose major.minor differs: `scikit-learn 1.5.2 when saved, 1.9.1 here`."""
-    found = []
+    """
+    Each library of the flavor whose major.minor differs: `scikit-learn 1.5.2 when saved, 1.9.1 here`; then what the
+    flavor itself finds changed.
+    """
+    found = [*flavor.changes(manifest.options)]
     for package in flavor.packages:
         saved, here = manifest.environment.packages.get(package), _installed(package)
         if saved is None or _minor(saved) != _minor(here):

@@ -143,7 +143,7 @@ def _open(directory: Path, trust: TrustPolicy, engine: EngineChoice, device: Dev
     elif name == "onnx":
         answers = open_onnx(verified.files, contract)
     else:
-        flavor = get_flavor(manifest.flavor)
+        flavor = get_flavor(manifest.flavor, trust.flavors)
         _check_code(flavor, directory, manifest, trust, verified)
         changed = other_versions(manifest, flavor)
         native = flavor.place(_load(flavor, directory, manifest, trust, verified, changed), device)

@@ -223,6 +223,8 @@ class Settings:
     signing_key: Path | None = _setting(None, "private key (Ed25519, PEM) that signs what is saved")
     user: str = _setting("unknown", "who versions and promotions are recorded for (default: the login name)")
     trust: TrustSettings = TrustSettings()
+    #: Read from the two files alone, as `trust` is: pairs of a name and `module:Class`, from the table [flavors].
+    flavors: tuple[tuple[str, str], ...] = dataclasses.field(default=(), metadata={"internal": True})
     spool: Path = _setting(
         Path(), "folder on a local disk where records wait for the store (default: the platform's state folder)"
     )

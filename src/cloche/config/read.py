@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cloche.config import grants
+from cloche.config.flavors import FLAVORS, flavors
 from cloche.config.model import LogConfig, ServerConfig, Settings, TracesConfig, TrustSettings
 from cloche.config.table import SECTIONS, SETTINGS, Setting
 from cloche.config.values import convert, parse
@@ -72,14 +73,18 @@ def _merge_file(merged: dict[str, dict[str, Any]], path: Path) -> None:
         return
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise UsageError(f"{path}: {exc}") from exc
-    if "trust" in document:
+    if "trust" in document or FLAVORS in document:
         _refuse_writable_by_anybody(path)
     tables = {name: value for name, value in document.items() if isinstance(value, dict)}
     tables[""] = {name: value for name, value in document.items() if not isinstance(value, dict)}
+    own = flavors(tables.pop(FLAVORS, {}), str(path))
+    merged[""]["flavors"] = tuple(sorted({**dict(merged[""].get("flavors", ())), **own}.items()))
     for section, table in tables.items():
         known = {one.name: one for one in SETTINGS if one.section == section}
         if not known:
-            raise UsageError(f"{path}: unknown table [{section}]" + _did_you_mean(section, [s for s in SECTIONS if s]))
+            raise UsageError(
+                f"{path}: unknown table [{section}]" + _did_you_mean(section, [*filter(None, SECTIONS), FLAVORS])
+            )
         for name, value in table.items():
             if name not in known:
                 where = f"setting [{section}] '{name}'" if section else f"setting '{name}'"
@@ -159,7 +164,7 @@ def _refuse_misspelt(variable: str, by_env: Mapping[str, Setting]) -> None:
     meant = [env for env, one in by_env.items() if one.name.upper() == tail]
     tails = {env.removeprefix("CLOCHE_"): env for env in by_env}
     meant += [tails[near] for near in difflib.get_close_matches(tail, tails, n=1, cutoff=0.8)]
-    if tail.startswith("TRUST_"):
+    if tail.startswith(("TRUST_", "FLAVORS_")):
         raise UsageError(f"{variable}: what is trusted is set in config.toml or by flags, never by the environment")
     if meant:
         raise UsageError(f"unknown setting '{variable}'; did you mean '{meant[0]}'?")

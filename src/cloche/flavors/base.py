@@ -33,12 +33,20 @@ class Flavor(ABC):
     `packages` are the distributions whose version decides whether a frozen model still means the same. A library
     that cannot be used after a fork (`fork_safe` is False) is opened by each engine process anew. Where `onnx_first`,
     saving tries the ONNX form without being asked.
+
+    `formats` are the files it writes, in words; `refuses` what it does not open or store, and why: both stand in the
+    generated table of the documentation. A private flavor (one that an operator's configuration names) also says the
+    packages its models' classes come from (`roots`) and the suffixes of the files it opens.
     """
 
     name: ClassVar[str]
     packages: ClassVar[tuple[str, ...]]
     fork_safe: ClassVar[bool] = True
     onnx_first: ClassVar[bool] = False
+    formats: ClassVar[tuple[str, ...]] = ()
+    refuses: ClassVar[tuple[str, ...]] = ()
+    roots: ClassVar[frozenset[str]] = frozenset()
+    suffixes: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def framework(self, model: Any) -> str:
@@ -90,6 +98,10 @@ class Flavor(ABC):
         Such an artifact is opened only where its digest or its signer is trusted.
         """
         return None
+
+    def changes(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """What besides `packages` is not here as it was when `dump` gave *options*; golden rows decide then."""
+        return ()
 
     @abstractmethod
     def facts(self, model: Any) -> ModelFacts:

@@ -20,7 +20,7 @@ from cloche import pipes
 from cloche.artifact import open_artifact
 from cloche.contract.model import Output
 from cloche.engines import NativeEngine
-from cloche.flavors import Flavor, get_flavor
+from cloche.flavors import FLAVORS, Flavor, get_flavor
 from cloche.records import FrameSpec
 from cloche.trust import TrustPolicy
 
@@ -35,11 +35,10 @@ class Rehearsal:
 
     def load(self, message: dict[str, Any]) -> dict[str, Any]:
         """Load the model file through its flavor, with the operator's list of types."""
-        self._flavor = get_flavor(message["flavor"])
+        trust = TrustPolicy.from_dict(message["trust"])
+        self._flavor = get_flavor(message["flavor"], trust.flavors)
         self._frame = msgspec.convert(message["frame"], FrameSpec)
-        self._native = self._flavor.load(
-            Path(message["directory"]), message["options"], TrustPolicy.from_dict(message["trust"])
-        )
+        self._native = self._flavor.load(Path(message["directory"]), message["options"], trust)
         return {}
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +73,8 @@ def serve(source: IO[bytes], sink: IO[bytes]) -> None:
 def main() -> None:
     """Keep the two pipes for frames, and give the model's own input and output elsewhere."""
     source, sink = pipes.take_stdio()
-    get_flavor(sys.argv[1])  # imports the model library while the parent is still writing
+    if sys.argv[1] in FLAVORS:
+        get_flavor(sys.argv[1])  # imports the model library while the parent is still writing
     serve(source, sink)
 
 

@@ -93,7 +93,7 @@ def preview(
     Raises:
         SaveRefusedError: as `stage` would.
     """
-    flavor = flavor_of(model)
+    flavor = flavor_of(model, trust.flavors)
     model = _bundled(flavor, model, request)
     request, facts = _with_carried(request, flavor.carried(model)), flavor.facts(model)
     with (
@@ -117,7 +117,7 @@ def _stage(
     created_by: str,
     step: Callable[[str], None],
 ) -> Staged:
-    flavor = flavor_of(model)
+    flavor = flavor_of(model, trust.flavors)
     model = _bundled(flavor, model, request)
     request, facts = _with_carried(request, flavor.carried(model)), flavor.facts(model)
     with Rehearsal(directory, flavor.name, trust) as rehearsal:

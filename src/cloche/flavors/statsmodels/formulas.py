@@ -165,11 +165,10 @@ class _Reader:
         return self._refuse(kind.__name__)
 
     def _refuse(self, what: str) -> NoReturn:
-        listed = ", ".join(sorted(FUNCTIONS))
         raise SaveRefusedError(
             f"the formula's term {self._name} computes '{what}', which is code and not data. Compute it as a column of "
             f"the table before fitting (df['z'] = …; formula 'y ~ z'), or use I(), C(), Q(), center, standardize, bs, "
-            f"cr, cc, or a function of numpy: {listed}"
+            "cr, cc, comparisons, or numpy's functions of numbers (np.log, np.exp, np.sqrt, np.maximum, np.where, …)"
         )
 
 

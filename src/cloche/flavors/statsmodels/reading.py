@@ -278,7 +278,9 @@ def _prove(results: Any, fit: Fit, found: _Design, options: Mapping[str, Any]) -
 
 def _expected(results: Any, fit: Fit, found: _Design, options: Mapping[str, Any]) -> tuple[Any, Any]:
     table = found.table
-    extra = {name: np.asarray(table[options[name]], dtype=float) for name in ("offset", "exposure") if options.get(name)}
+    extra = {
+        name: np.asarray(table[options[name]], dtype=float) for name in ("offset", "exposure") if options.get(name)
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = np.asarray(results.predict(table, **extra), dtype=np.float64)

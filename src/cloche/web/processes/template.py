@@ -138,7 +138,7 @@ def _fork_safe(spec: TemplateSpec) -> bool:
     try:
         manifest = Manifest.from_json(read_plain(directory / MANIFEST, limit=_MAX_MANIFEST))
         engine = chosen(manifest, spec.engine, spec.device)
-        return FORK_SAFE[engine] if engine in FORK_SAFE else get_flavor(manifest.flavor).fork_safe
+        return FORK_SAFE[engine] if engine in FORK_SAFE else get_flavor(manifest.flavor, spec.trust.flavors).fork_safe
     except ClocheError:
         return True
 
