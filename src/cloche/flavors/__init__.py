@@ -47,6 +47,13 @@ FLAVORS: dict[str, Entry] = {
         frozenset({"catboost"}),
         frozenset({".cbm"}),
     ),
+    "function": Entry(
+        "cloche.flavors.function:FunctionFlavor",
+        "",
+        "",
+        frozenset(),
+        types=frozenset({"builtins.str", "builtins.function"}),
+    ),
     "lightgbm": Entry(
         "cloche.flavors.lightgbm:LightgbmFlavor",
         "lightgbm",

@@ -27,7 +27,7 @@ def to_frame(columns: Columns, spec: FrameSpec, rows: int | None = None) -> Any:
     count = rows if rows is not None else len(next(iter(columns.values()), ()))
     complete = {one.name: columns[one.name] if one.name in columns else _neutral(one, count) for one in spec.columns}
     if spec.container == "columns":
-        return complete
+        return {name: list(values) for name, values in complete.items()}
     if spec.container in ("numpy", "list"):
         return numpy_home.build(complete, spec)
     if spec.container != "series":
