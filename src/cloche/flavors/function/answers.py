@@ -39,7 +39,9 @@ def answered(function: Callable[[Any], Any], table: Any, name: str) -> Answers:
     try:
         found = read(function(table), shown.count(table), name)
     except Exception as exc:
-        raise SaveRefusedError(f"the function {name} does not answer its own table: {type(exc).__name__}: {exc}") from exc
+        raise SaveRefusedError(
+            f"the function {name} does not answer its own table: {type(exc).__name__}: {exc}"
+        ) from exc
     kinds = {_kind(values) for values in found.columns.values()}
     if len(kinds) != 1 or kinds == {"other"}:
         raise SaveRefusedError(
@@ -97,7 +99,7 @@ def _plain(values: Any) -> list[Any]:
 
 def _kind(values: list[Any]) -> str:
     present = [one for one in values if one is not None]
-    if all(isinstance(one, bool) or isinstance(one, str) for one in present):
+    if all(isinstance(one, (bool, str)) for one in present):
         return "labels"
     return "numbers" if all(isinstance(one, (int, float)) for one in present) else "other"
 
@@ -105,7 +107,11 @@ def _kind(values: list[Any]) -> str:
 def facts_of(found: Answers, named: Named, takes: str) -> ModelFacts:
     """The task and the classes, told by what the function answered for the first rows of its table."""
     labels = {key: _kind(values) == "labels" for key, values in found.columns.items()}
-    levels = {key: tuple(sorted({one for one in values if one is not None})) for key, values in found.columns.items() if labels[key]}
+    levels = {
+        key: tuple(sorted({one for one in values if one is not None}))
+        for key, values in found.columns.items()
+        if labels[key]
+    }
     several = len(found.columns) > 1 or "" not in found.columns
     names = tuple(found.columns) if several else None
     known = {"function": str(named), "takes": takes}
@@ -123,7 +129,9 @@ def facts_of(found: Answers, named: Named, takes: str) -> ModelFacts:
             container=container,
         )
     task = "multioutput_regression" if several else "regression"
-    return ModelFacts(task=task, names=None, n_inputs=None, output_names=names, hyperparameters=known, container=container)
+    return ModelFacts(
+        task=task, names=None, n_inputs=None, output_names=names, hyperparameters=known, container=container
+    )
 
 
 def outputs_of(answer: Any, count: int, output: Output, name: str, classes: Sequence[Any] | None) -> Outputs:

@@ -95,7 +95,9 @@ def named(model: Any) -> Named:
         raise SaveRefusedError(f"'{name}' belongs to a class and cannot be imported by its name; {_RECIPE}")
     found = Named(module, name)
     if resolve(found) is not model:
-        raise SaveRefusedError(f"{found} is another function than the one given (a decorator has wrapped it); {_RECIPE}")
+        raise SaveRefusedError(
+            f"{found} is another function than the one given (a decorator has wrapped it); {_RECIPE}"
+        )
     return found
 
 
@@ -136,7 +138,7 @@ def version_of(found: Named) -> str | None:
 
 
 def source_sha256(found: Named) -> str | None:
-    """The digest of the module's source file, lower-case hex; None where it has none. Nothing is imported but packages."""
+    """The digest of the module's source file, lower-case hex; None where there is none. It is not imported."""
     try:
         spec = importlib.util.find_spec(found.module)
     except (ImportError, ValueError):

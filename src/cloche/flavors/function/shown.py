@@ -42,7 +42,9 @@ def _annotation(function: Callable[[Any], Any]) -> Any:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # written in C
         return None
-    needed = [one for one in parameters if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    needed = [
+        one for one in parameters if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
     if len(needed) > 1 or not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
         raise SaveRefusedError(
             "expected a function of one argument, the table of the rows to answer; "

@@ -30,6 +30,12 @@ class SklearnFlavor(Flavor):
 
     name: ClassVar[str] = "sklearn"
     packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)
+    formats: ClassVar[tuple[str, ...]] = ("`model.skops`",)
+    refuses: ClassVar[tuple[str, ...]] = (
+        "types outside cloche's list and `trust.allowed_types`",
+        "trees, sparse matrices and splines whose numbers point outside",
+        "pickles and joblib files",
+    )
 
     def framework(self, model: Any) -> str:
         """The library and its version."""

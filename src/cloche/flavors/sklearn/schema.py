@@ -10,6 +10,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,12 +42,16 @@ def read_schema(raw: bytes, name: str) -> dict[str, Any]:
         WrongFormatError, ArchiveLimitError, TamperedModelError
     """
     check_archive(raw, name)
-    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-        _check_members(archive, name)
-        try:
-            schema = json.loads(archive.read(SCHEMA))
-        except (ValueError, RecursionError) as exc:
-            raise WrongFormatError(f"{name}: {SCHEMA}: not JSON: {exc}") from exc
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            _check_members(archive, name)
+            text = archive.read(SCHEMA)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
+        raise WrongFormatError(f"{name}: a damaged zip archive: {exc}") from exc
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise WrongFormatError(f"{name}: {SCHEMA}: not JSON: {exc}") from exc
     protocol = schema.get("protocol") if isinstance(schema, dict) else None
     if type(protocol) is not int or protocol < PROTOCOL:
         raise WrongFormatError(f"{name}: {SCHEMA}: expected skops protocol {PROTOCOL} or later, got {protocol!r}")

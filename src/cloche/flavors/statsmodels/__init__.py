@@ -38,6 +38,12 @@ class StatsmodelsFlavor(Flavor):
     name: ClassVar[str] = "statsmodels"
     #: None decides what a stored model means: it is data, and its arithmetic is here.
     packages: ClassVar[tuple[str, ...]] = ()
+    formats: ClassVar[tuple[str, ...]] = ("`model.json`: design, contrasts, parameters",)
+    refuses: ClassVar[tuple[str, ...]] = (
+        "formulas that call anything but the listed functions and transforms, at save",
+        "models whose data would not answer as `results.predict`, at save",
+        "pickles of results",
+    )
 
     def framework(self, model: Any) -> str:
         """The library and its version."""

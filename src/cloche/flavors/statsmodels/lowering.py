@@ -9,7 +9,7 @@ import numpy as np
 
 from cloche.contract.model import Contract
 from cloche.errors import NotLoweredError, TamperedModelError
-from cloche.flavors.statsmodels.design import Call, Column, Constant, Expression, Factor, Fit, Shift, Spline, Term
+from cloche.flavors.statsmodels.design import Call, Column, Constant, Expression, Factor, Fit, Shift, Spline
 from cloche.graph import Answers, Builder, Input, ValidGraph, Value
 from cloche.graph.operators.columns import Concat
 from cloche.graph.operators.encode import Encode, Levels
@@ -139,8 +139,8 @@ class _Lowering:
         return parts[0] if len(parts) == 1 else self._builder.add(Concat(of=tuple(one.node for one in parts)))
 
     def _linear(self, value: Value, coef: Any, intercept: Any) -> Value:
-        named = {"coef_array": self._builder.floats(coef), "intercept_array": self._builder.floats(intercept)}
-        return self._builder.add(Linear(of=(value.node,), **named))
+        named, started = self._builder.floats(coef), self._builder.floats(intercept)
+        return self._builder.add(Linear(of=(value.node,), coef_array=named, intercept_array=started))
 
     # -- expressions ----------------------------------------------------------------------------
 
@@ -151,8 +151,8 @@ class _Lowering:
                 raise NotLoweredError(f"field '{root.name}' ({self._types[root.name]}) is read as a number")
             return builder.add(Numbers(fields=(self._places[root.name],)))
         if isinstance(root, Shift):
-            named = {"subtract_array": builder.floats([root.subtract]), "divide_array": builder.floats([root.divide])}
-            return builder.add(Scale(of=(self._expression(root.of).node,), **named))
+            less, by = builder.floats([root.subtract]), builder.floats([root.divide])
+            return builder.add(Scale(of=(self._expression(root.of).node,), subtract_array=less, divide_array=by))
         if isinstance(root, Call):
             return self._call(root)
         raise NotLoweredError(f"{root.kind if isinstance(root, Spline) else 'a constant term'} has no twin")
@@ -213,12 +213,8 @@ class _Lowering:
 
     def _affine(self, value: Value, times: float, plus: float) -> Value:
         """`value * times + plus`, of every column."""
-        width = value.width
-        named = {
-            "multiply_array": self._builder.floats([times] * width),
-            "add_array": self._builder.floats([plus] * width),
-        }
-        return self._builder.add(Scale(of=(value.node,), **named))
+        factor, shift = self._builder.floats([times] * value.width), self._builder.floats([plus] * value.width)
+        return self._builder.add(Scale(of=(value.node,), multiply_array=factor, add_array=shift))
 
     # -- links ----------------------------------------------------------------------------------
 

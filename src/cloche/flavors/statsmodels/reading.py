@@ -33,6 +33,10 @@ def _fixed(name: str) -> Callable[[Any], Link]:
     return lambda _: (name, None)
 
 
+def _power_link(link: Any) -> Link:
+    return ("identity", None) if link.power == 1 else ("power", float(link.power))
+
+
 #: The inverse link of a model, by its exact class.
 _MODELS: dict[type, Callable[[Any], Link]] = {
     **{one: _fixed("identity") for one in _LINEAR},
@@ -55,13 +59,9 @@ _LINKS: dict[type, Callable[[Any], Link]] = {
     links.Cauchy: _fixed("cauchy"),
     links.CLogLog: _fixed("cloglog"),
     links.LogLog: _fixed("loglog"),
-    **dict.fromkeys((links.Power, links.InversePower, links.InverseSquared, links.Sqrt), lambda link: _power(link)),
+    **dict.fromkeys((links.Power, links.InversePower, links.InverseSquared, links.Sqrt), _power_link),
     links.NegativeBinomial: lambda link: ("negative_binomial", float(link.alpha)),
 }
-
-
-def _power(link: Any) -> Link:
-    return ("identity", None) if link.power == 1 else ("power", float(link.power))
 
 
 def _link(link: Any) -> Link:
@@ -188,7 +188,7 @@ def _constant(model: Any, given: Any) -> int | None:
     place = model.data.const_idx
     if place is None or model.data.exog is None:
         return None
-    shape = np.shape(given) if given is not None and _columns(given) is None else ()
+    shape: tuple[int, ...] = np.shape(given) if given is not None and _columns(given) is None else ()
     return None if len(shape) == 2 and shape[1] == len(model.data.xnames) else int(place)
 
 
@@ -211,7 +211,7 @@ def _names_of_two(data: Any) -> tuple[Any, ...] | None:
     """A formula's text target is two columns of which the first is the success; else 0 and 1."""
     names = data.ynames
     if not isinstance(names, list):
-        return (False, True) if getattr(data.orig_endog, "dtype", None) == bool else (0, 1)
+        return (False, True) if getattr(getattr(data.orig_endog, "dtype", None), "kind", "") == "b" else (0, 1)
     found = [re.fullmatch(r".*\[(.*)\]", str(one)) for one in names]
     labels = [one[1] for one in found if one is not None]
     return (labels[1], labels[0]) if len(labels) == 2 else None
@@ -229,10 +229,10 @@ def _offset(model: Any, options: Mapping[str, Any], names: Collection[str] | Non
     """What is added to the linear predictor: the column `offset`, the logarithm of the column `exposure`."""
     parts: list[Expression] = []
     for name in ("offset", "exposure"):
-        fitted = getattr(model, f"_has_{name}", None)
-        fitted = np.ndim(getattr(model, name, None)) == 1 if fitted is None else fitted
+        values: Any = getattr(model, name, None)
+        fitted = bool(getattr(model, f"_has_{name}", np.ndim(values) == 1))
         column = options.get(name)
-        if bool(fitted) is not (column is not None):
+        if fitted is not (column is not None):
             raise SaveRefusedError(
                 f"the model was fitted with an {name}, and new rows need theirs: pass {name}='its column'"
                 if fitted

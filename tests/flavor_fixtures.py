@@ -1,0 +1,92 @@
+"""
+What each flavor brings to the contract suite: a fitted model, its tables and the library's own answers.
+
+One function and one line in `FIXTURES` a flavor; a flavor of `FLAVORS` without a line fails the suite by its name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from cloche.testing import Example
+
+#: A package that is installed nowhere else: the functions and the private flavor of the tests.
+ACME = Path(__file__).parent / "acme_package"
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """How to make the example, the module it needs, its how-to page (under docs/) and its example (under examples/)."""
+
+    example: Callable[[], Example]
+    needs: str
+    page: str
+    script: str
+
+
+def table(rows: int = 120, seed: int = 0) -> pd.DataFrame:
+    """A small mixed table: two numbers and a category."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"age": rng.uniform(18, 80, rows).round(1), "income": rng.gamma(2.0, 20.0, rows).round(2)})
+    return frame.assign(city=rng.choice(["oslo", "paris", "rome"], rows))
+
+
+def price(frame: pd.DataFrame) -> Any:
+    """A target that depends on all of it."""
+    return (
+        5.0 + 0.3 * frame["age"] + 0.1 * frame["income"] + frame["city"].map({"oslo": 0.0, "paris": 4.0, "rome": 8.0})
+    )
+
+
+def sklearn_example() -> Example:
+    """A pipeline of a one-hot encoder and a forest."""
+    frame = table()
+    labels = np.where(price(frame) > price(frame).median(), "high", "low")
+    encode = make_column_transformer((OneHotEncoder(sparse_output=False), ["city"]), remainder="passthrough")
+    model = make_pipeline(encode, RandomForestClassifier(5, random_state=0)).fit(frame, labels)
+    rows = table(8, seed=1)
+    return Example(model, frame, rows, model.predict(rows), model.predict_proba(rows))
+
+
+def statsmodels_example() -> Example:
+    """A logit with a category, an interaction and a transform."""
+    smf = importlib.import_module("statsmodels.formula.api")
+    frame = table()
+    frame["dear"] = (price(frame) + np.random.default_rng(2).normal(0.0, 6.0, len(frame)) > 25).astype(int)
+    results = smf.logit("dear ~ C(city, Sum) * age + np.log(income)", frame).fit(disp=False)
+    rows = table(8, seed=1)
+    share = results.predict(rows).to_numpy()
+    inputs = frame.drop(columns="dear")
+    return Example(results, inputs, rows, (share > 0.5).astype(int), np.column_stack([1 - share, share]))
+
+
+def function_example() -> Example:
+    """A function of a package that the operator allows."""
+    acme = importlib.import_module("acme.pricing")
+    rows = table(8, seed=1)
+    allowed = frozenset({"acme.pricing.quote"})
+    return Example("acme.pricing:quote", table(), rows, acme.quote(rows.to_dict("list")), allowed_functions=allowed)
+
+
+FIXTURES: dict[str, Fixture] = {
+    "function": Fixture(function_example, "cloche", "how-to/serve-a-function.md", "price_function.py"),
+    "sklearn": Fixture(sklearn_example, "sklearn", "tutorials/first-service.md", "fastapi_service.py"),
+    "statsmodels": Fixture(statsmodels_example, "statsmodels", "how-to/save-statsmodels.md", "statsmodels_glm.py"),
+}
+
+
+def importable(module: str) -> bool:
+    """Whether *module* is installed; nothing is imported."""
+    return module in sys.modules or importlib.util.find_spec(module) is not None
