@@ -177,3 +177,38 @@ def _utc(item: Any) -> Any:
     if isinstance(item, datetime.datetime) and item.tzinfo is not None:
         return item.astimezone(datetime.UTC).replace(tzinfo=None)
     return item
+
+
+# -- parts of fitted models ---------------------------------------------------------------------
+
+
+def to_data(part: Any, mark: str) -> dict[str, Any]:
+    """
+    A DataFrame, a Series or an Index as a dict of plain values, its kind under the key *mark*.
+
+    Raises:
+        UsageError: its dtype is not one of numbers, booleans, text or objects.
+    """
+    if isinstance(part, pd.DataFrame):
+        columns = [to_data(part.iloc[:, place], mark) for place in range(part.shape[1])]
+        labels, index = to_data(part.columns, mark), to_data(part.index, mark)
+        return {mark: "frame", "columns": columns, "labels": labels, "index": index}
+    dtype = str(part.dtype)
+    if part.dtype.kind not in "biufO" and dtype not in ("str", "string"):
+        raise UsageError(f"a table of dtype {dtype} inside a fitted step cannot be stored as data")
+    plain: Any = part.to_numpy() if part.dtype.kind in "biuf" else part.astype(object).tolist()
+    found = {mark: "index", "values": plain, "dtype": dtype, "name": part.name}
+    return found if isinstance(part, pd.Index) else {**found, mark: "series", "index": to_data(part.index, mark)}
+
+
+def from_data(data: dict[str, Any], mark: str) -> Any:
+    """What `to_data` was given."""
+    if data[mark] == "index":
+        return pd.Index(data["values"], dtype=data["dtype"], name=data["name"])
+    index = from_data(data["index"], mark)
+    if data[mark] == "series":
+        return pd.Series(data["values"], dtype=data["dtype"], name=data["name"], index=index)
+    columns = {place: from_data(one, mark) for place, one in enumerate(data["columns"])}
+    frame = pd.DataFrame(columns, index=index)
+    frame.columns = from_data(data["labels"], mark)
+    return frame

@@ -12,9 +12,10 @@ import sklearn
 from cloche.contract.model import Contract, Output
 from cloche.errors import MissingExtraError
 from cloche.flavors.base import Flavor
-from cloche.flavors.sklearn import boosters, foreign, lowering, predict, storage
+from cloche.flavors.sklearn import boosters, ecosystem, foreign, lowering, predict, storage
 from cloche.flavors.sklearn.facts import facts_of
 from cloche.flavors.sklearn.recipes import refuse_unfit
+from cloche.flavors.sklearn.resampling import without_samplers
 from cloche.flavors.sklearn.walk import walk
 from cloche.graph import ValidGraph
 from cloche.manifest import Tolerance
@@ -45,6 +46,15 @@ class SklearnFlavor(Flavor):
         """That of float64; of float32 where XGBoost answers inside."""
         single = any(boosters.library_of(part) == "xgboost" for part in walk(model))
         return Tolerance("float32", 1e-5, 1e-5) if single else Tolerance()
+
+    def bundle(self, model: Any, options: Mapping[str, Any], inputs: Any, **given: Any) -> Any:
+        """The model, without the samplers of imbalanced-learn's pipelines; see `resampling`."""
+        return without_samplers(super().bundle(model, options, inputs, **given))
+
+    def changes(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Steps of other packages in another version than when the model was saved."""
+        packages = options.get("packages")
+        return ecosystem.changes(packages) if isinstance(packages, dict) else ()
 
     def facts(self, model: Any) -> ModelFacts:
         """What the fitted *model* says of itself; see `facts_of`."""

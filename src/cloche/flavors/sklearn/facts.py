@@ -212,7 +212,11 @@ def hyperparameters(model: Any) -> dict[str, Any]:
     """The parameters that are plain values, by scikit-learn's own names (`step__parameter`)."""
     if not hasattr(model, "get_params"):
         return {}
-    return {name: _plain(value) for name, value in sorted(model.get_params(deep=True).items()) if _is_plain(value)}
+    try:
+        known = model.get_params(deep=True)
+    except AttributeError:  # a step of another package that does not keep what it was given
+        return {}
+    return {name: _plain(value) for name, value in sorted(known.items()) if _is_plain(value)}
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from cloche.errors import MissingFileError, SaveRefusedError, TamperedModelError, UntrustedTypeError
+from cloche.flavors.sklearn import ecosystem, pandas_parts
 from cloche.flavors.sklearn.allowlist import ALLOWED_LOADERS, ALLOWED_TYPES
 from cloche.flavors.sklearn.neighbours import rebuild
 from cloche.flavors.sklearn.recipes import refuse_code
@@ -26,6 +27,7 @@ from cloche.flavors.sklearn.validators import validate
 from cloche.trust import TrustPolicy
 
 FILE = "model.skops"
+ALLOWED = ALLOWED_TYPES | ecosystem.TYPES
 
 
 def dump(
@@ -39,7 +41,7 @@ def dump(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            raw = skops.io.dumps(slim(model, replaced))
+            raw = skops.io.dumps(pandas_parts.to_data(slim(model, replaced)))
     except Exception as exc:  # skops raises whatever an object's own __reduce__ raises
         raise SaveRefusedError(
             f"{type(model).__name__} cannot be stored safely: {exc} "
@@ -48,7 +50,8 @@ def dump(
     holds = list(named(read_schema(raw, FILE)))
     refuse_code(holds, _untrusted_names(raw, holds, trust))
     (directory / FILE).write_bytes(raw)
-    return {"file": FILE}
+    packages = ecosystem.versions(one.name for one in holds)
+    return {"file": FILE, **({"packages": packages} if packages else {})}
 
 
 def load(directory: Path, trust: TrustPolicy, files: Mapping[str, bytes] | None) -> Any:
@@ -69,10 +72,12 @@ def loads(raw: bytes, trust: TrustPolicy, name: str) -> Any:
 
     Raises:
         WrongFormatError, ArchiveLimitError, UntrustedTypeError, TamperedModelError
+        MissingExtraError: a step comes from a package that is not installed.
     """
     holds = list(named(read_schema(raw, name)))
     _refuse_loaders(holds, trust, name)
-    trusted = {one.name for one in holds} & (ALLOWED_TYPES | trust.allowed_types)
+    trusted = {one.name for one in holds} & (ALLOWED | trust.allowed_types)
+    ecosystem.require(one.name for one in holds)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -81,15 +86,16 @@ def loads(raw: bytes, trust: TrustPolicy, name: str) -> Any:
         raise _untrusted(_untrusted_names(raw, holds, trust), holds, name) from exc
     except Exception as exc:  # a constructor met content it cannot take
         raise TamperedModelError(f"{name}: cannot be built from its content: {type(exc).__name__}: {exc}") from exc
-    check_content(model, name)
-    return model
+    return check_content(model, name)
 
 
-def check_content(model: Any, name: str) -> None:
-    """Check what was built, and build the neighbour trees that are never stored."""
+def check_content(model: Any, name: str) -> Any:
+    """Check what was built, and build what is never stored: neighbour trees, and tables inside a step."""
     try:
+        model = pandas_parts.from_data(model)
         validate(model)
         rebuild(model)
+        return model
     except TamperedModelError as exc:
         raise TamperedModelError(f"{name}: {exc}") from exc
     except Exception as exc:  # content of another shape or type than the rule that reads it expects
@@ -99,7 +105,7 @@ def check_content(model: Any, name: str) -> None:
 def _untrusted_names(raw: bytes, holds: list[Named], trust: TrustPolicy) -> set[str]:
     """What neither skops, nor our list, nor the operator allows."""
     loaders = {one.name for one in holds if one.loader not in ALLOWED_LOADERS}
-    return (set(skops.io.get_untrusted_types(data=raw)) - ALLOWED_TYPES | loaders) - trust.allowed_types
+    return (set(skops.io.get_untrusted_types(data=raw)) - ALLOWED | loaders) - trust.allowed_types
 
 
 def _refuse_loaders(holds: list[Named], trust: TrustPolicy, name: str) -> None:

@@ -25,6 +25,7 @@ from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 
 from cloche.errors import TamperedModelError
+from cloche.flavors.sklearn import ecosystem
 from cloche.flavors.sklearn.svm import check_svm
 from cloche.flavors.sklearn.trees import check_predictor, check_tree
 from cloche.flavors.sklearn.walk import walk
@@ -170,6 +171,7 @@ def _check_own_methods(part: Any) -> None:
 
 RULES: list[tuple[Any, Callable[[Any], None]]] = [
     (BaseEstimator, _check_own_methods),
+    (BaseEstimator, ecosystem.check),
     (BaseDecisionTree, _check_decision_tree),
     (BaseForest, _check_forest),
     (IsolationForest, _check_isolation_forest),

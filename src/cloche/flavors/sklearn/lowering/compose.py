@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, RandomForestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from cloche.errors import NotLoweredError
@@ -42,17 +43,28 @@ def predicted(step: Any, flow: Flow) -> Head:
         for _, one in step.steps[:-1]:
             flow = transformed(one, flow)
         return predicted(step.steps[-1][1], flow)
-    wrapper = WRAPPERS.get(type(step))
+    kind = _like(step)
+    wrapper = WRAPPERS.get(kind)
     if wrapper is not None:
         return wrapper(step, flow, Visit(transformed, predicted))
     library = library_of(step)
     if library is not None:
         head: Head = lowering_of(library).predicted(step, flow)
         return head
-    found = PREDICTORS.get(type(step))
+    found = PREDICTORS.get(kind)
     if found is None:
         raise NotLoweredError(f"{type(step).__name__} has no twin")
     return found(step, flow)
+
+
+def _like(step: Any) -> type:
+    """
+    The type whose arithmetic *step* has: its own, or of an ensemble of imbalanced-learn the one it is derived from.
+
+    These resample while they are fitted, and answer as scikit-learn's; the guard compares them nevertheless.
+    """
+    name = f"{type(step).__module__}.{type(step).__qualname__}"
+    return _LIKE.get(name, type(step))
 
 
 def _pipeline(step: Pipeline, flow: Flow) -> Flow:
@@ -79,4 +91,10 @@ def _columns(step: ColumnTransformer, flow: Flow) -> Flow:
     return replace(joined(flow.builder, parts), sparse=bool(step.sparse_output_))
 
 
+_LIKE: dict[str, type] = {
+    "imblearn.ensemble._bagging.BalancedBaggingClassifier": BaggingClassifier,
+    "imblearn.ensemble._easy_ensemble.EasyEnsembleClassifier": BaggingClassifier,
+    "imblearn.ensemble._forest.BalancedRandomForestClassifier": RandomForestClassifier,
+    "imblearn.ensemble._weight_boosting.RUSBoostClassifier": AdaBoostClassifier,
+}
 _COMPOSED: dict[type, Any] = {Pipeline: _pipeline, FeatureUnion: _union, ColumnTransformer: _columns}
