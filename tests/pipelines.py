@@ -361,9 +361,9 @@ class Result:
     worst: float = 0.0
 
 
-def compare(one: Case) -> Result:
+def compare(one: Case, name: str = "sklearn") -> Result:
     """Lower, guard, and compare on fresh rows; the model is asked in this process."""
-    flavor = get_flavor("sklearn")
+    flavor = get_flavor(name)
     facts = flavor.facts(one.model)
     material = gather(SaveRequest(inputs=one.table), facts)
     output = output_of(facts, None)

@@ -211,15 +211,14 @@ def _names_of_two(data: Any) -> tuple[Any, ...] | None:
     """A formula's text target is two columns of which the first is the success; else 0 and 1."""
     names = data.ynames
     if not isinstance(names, list):
-        return (False, True) if getattr(getattr(data.orig_endog, "dtype", None), "kind", "") == "b" else (0, 1)
+        return (False, True) if np.asarray(data.orig_endog).dtype.kind == "b" else (0, 1)
     found = [re.fullmatch(r".*\[(.*)\]", str(one)) for one in names]
     labels = [one[1] for one in found if one is not None]
     return (labels[1], labels[0]) if len(labels) == 2 else None
 
 
 def _names_of_classes(labels: Sequence[str], model: Any) -> tuple[Any, ...]:
-    truth = model.data.orig_endog
-    kind = getattr(getattr(truth, "dtype", None), "kind", "O")
+    kind = np.asarray(model.data.orig_endog).dtype.kind
     if kind in "biuf" and all(re.fullmatch(r"-?\d+(\.0*)?", one) for one in labels):
         return tuple(int(float(one)) for one in labels)
     return tuple(labels)
