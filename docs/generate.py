@@ -22,6 +22,7 @@ from cloche.cli import cli
 from cloche.cli.statuses import EXIT_STATUS
 from cloche.contract.problems import CODES, MAX_PROBLEMS, MAX_SUGGESTIONS, MAX_VALUE_CHARS
 from cloche.engines.guard import MAX_ROWS
+from cloche.flavors import FLAVORS, Flavor, get_flavor
 from cloche.graph import FORMAT, GRAPH, WEIGHTS
 from cloche.graph.model import MAX_NODES
 from cloche.graph.operator import Operator
@@ -419,11 +420,60 @@ def _operator_row(op: type[Operator]) -> str:
     return f"| `{op.__struct_config__.tag}` | {reads} | {parameters} | {text} |"
 
 
+def flavors() -> str:
+    """Model library by engine, format and what is refused, from the classes of the table."""
+    rows = "\n".join(_flavor_row(name) for name in sorted(FLAVORS))
+    return f"""# Flavors
+
+A flavor is what cloche knows of a model library. The flavor of a model is told by the packages its classes come from,
+the nearest base first; that of an artifact stands in its manifest and is looked up in this table, never imported by a
+name from a file. The contract suite runs over every row.
+
+| flavor | models | files | engines | a stored model means the same under the same | refused | extra |
+|---|---|---|---|---|---|---|
+{rows}
+
+- **Engines**: `native` is the library itself; a [twin](twin.md) or an [ONNX form](onnx.md) answers in its place
+  where its guard finds it equal. "each its own" is said of libraries that cannot be used after a fork: every engine
+  process opens the model anew.
+- **A stored model means the same**: under another minor version of these, golden rows decide; without golden rows it
+  is not opened.
+- **Refused** besides, in every format: files that are not listed, of another digest, links, paths that lead outside,
+  archives beyond the limits, a manifest of another format, answers that are not the golden rows' ([artifact](artifact.md)).
+- **Flavors of your own** stand in the operator's configuration: [write one](../how-to/write-your-own-flavor.md).
+  Steps of other packages inside a pipeline: [ecosystem](ecosystem.md).
+"""
+
+
+def _flavor_row(name: str) -> str:
+    """Of a flavor whose library is not installed here, the row that the page has."""
+    entry = FLAVORS[name]
+    try:
+        kind = type(get_flavor(name))
+    except errors.MissingExtraError:
+        page = (REFERENCE / "flavors.md").read_text("utf-8").splitlines()
+        return next((line for line in page if line.startswith(f"| `{name}` |")), f"| `{name}` | | | | | | |")
+    engines = ["native"] if kind.fork_safe else ["native, each its own"]
+    engines += ["twin"] if kind.lower is not Flavor.lower else []
+    engines += ["onnx"] if kind.to_onnx is not Flavor.to_onnx else []
+    cells = [
+        f"`{name}`",
+        _first_line(kind).rstrip("."),
+        "; ".join(kind.formats),
+        ", ".join(engines),
+        ", ".join(kind.packages) or "nothing: it is data",
+        "; ".join(kind.refuses),
+        f"`{entry.extra}`" if entry.extra else "",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "answers.md": answers,
     "commands.md": commands,
     "errors.md": error_tree,
     "exit-statuses.md": exit_statuses,
+    "flavors.md": flavors,
     "limits.md": limits,
     "problems.md": problems,
     "python.md": python,

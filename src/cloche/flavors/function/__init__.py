@@ -24,7 +24,7 @@ _OPTIONS = ("takes",)
 
 
 class FunctionFlavor(Flavor):
-    """Functions of a table's columns, importable by name."""
+    """Functions of a table, importable by name."""
 
     name: ClassVar[str] = "function"
     packages: ClassVar[tuple[str, ...]] = ()

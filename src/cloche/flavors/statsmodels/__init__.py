@@ -33,7 +33,7 @@ _MAX_BYTES = 256 << 20
 
 
 class StatsmodelsFlavor(Flavor):
-    """Fitted results of OLS, WLS, GLS, GLM, Logit, Probit, MNLogit, Poisson, QuantReg and their kin."""
+    """Fitted results: OLS, WLS, GLS, RLM, QuantReg, GLM, Logit, Probit, MNLogit, Poisson, NegativeBinomial."""
 
     name: ClassVar[str] = "statsmodels"
     #: None decides what a stored model means: it is data, and its arithmetic is here.
