@@ -439,7 +439,8 @@ name from a file. The contract suite runs over every row.
 - **A stored model means the same**: under another minor version of these, golden rows decide; without golden rows it
   is not opened.
 - **Refused** besides, in every format: files that are not listed, of another digest, links, paths that lead outside,
-  archives beyond the limits, a manifest of another format, answers that are not the golden rows' ([artifact](artifact.md)).
+  archives beyond the limits, a manifest of another format, answers that are not the golden rows'
+  ([artifact](artifact.md)).
 - **Flavors of your own** stand in the operator's configuration: [write one](../how-to/write-your-own-flavor.md).
   Steps of other packages inside a pipeline: [ecosystem](ecosystem.md).
 """
@@ -456,12 +457,13 @@ def _flavor_row(name: str) -> str:
     engines = ["native"] if kind.fork_safe else ["native, each its own"]
     engines += ["twin"] if kind.lower is not Flavor.lower else []
     engines += ["onnx"] if kind.to_onnx is not Flavor.to_onnx else []
+    recorded = ["what it wrote down at save"] if kind.changes is not Flavor.changes else []
     cells = [
         f"`{name}`",
         _first_line(kind).rstrip("."),
         "; ".join(kind.formats),
         ", ".join(engines),
-        ", ".join(kind.packages) or "nothing: it is data",
+        ", ".join([*kind.packages, *recorded]) or "nothing: it is data",
         "; ".join(kind.refuses),
         f"`{entry.extra}`" if entry.extra else "",
     ]
