@@ -48,7 +48,6 @@ def test_a_flavor_brings_what_the_suite_and_its_user_need(name: str) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.xdist_group("flavor-suite")
 @pytest.mark.parametrize("check", [pytest.param(one, id=one.replace(" ", "-")) for one in CHECKS])
 @pytest.mark.parametrize("name", sorted(FIXTURES))
 def test_a_flavor_keeps_the_contract(name: str, check: str, subjects: dict[str, Subject]) -> None:

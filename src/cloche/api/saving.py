@@ -45,6 +45,9 @@ def save(
     training_state: Mapping[str, Any] | None = None,
     task: str | None = None,
     output: str | None = None,
+    offset: str | None = None,
+    exposure: str | None = None,
+    takes: str | None = None,
     promote: bool = False,
     new_contract: bool = False,
     sign_with: str | Path | None = None,
@@ -58,7 +61,8 @@ def save(
     at any moment, the store holds what it held before. The first version of a name becomes live.
 
     Args:
-        model: A fitted estimator or pipeline; or the path of a model file of a known format (`net.onnx`, `fit.rds`).
+        model: A fitted estimator, pipeline or model of a library that cloche knows; the path of a model file of a known
+            format (`net.onnx`); or a function of an installed module, itself or by its name `"package.module:function"`.
         name: `[a-z0-9][a-z0-9._-]{0,63}`, not `v<digits>`, `versions`, `models`.
         inputs: The table the model was fitted on, (n, fields): a pandas or polars DataFrame, a numpy array, lists of
             dicts, or the path of a CSV or Parquet file. It may hold key and context columns too. May be left out where
@@ -94,6 +98,10 @@ def save(
         task: What an ONNX or Keras model's numbers mean where it cannot be told: `"classification"`, `"multilabel"`,
             `"regression"`, `"multioutput_regression"`, `"embedding"`, `"clustering"`, `"anomaly"`.
         output: The output that answers, of a model that has several.
+        offset: The column that a model of statsmodels adds to its linear predictor, where it was fitted with one.
+        exposure: Likewise the column whose logarithm it adds.
+        takes: What a function is shown: `"pandas"`, `"polars"` or `"columns"` (a dict of lists); by default what its
+            first parameter is annotated with, else the kind of table that *inputs* is.
         promote: Make the new version live at once.
         new_contract: Publish under the next contract number, served beside the old ones: callers of those notice
             nothing, whatever the new version breaks.
@@ -135,6 +143,9 @@ def save(
             training_state=training_state,
             task=task,
             output=output,
+            offset=offset,
+            exposure=exposure,
+            takes=takes,
         ),
     )
     version = _save(here, model, name, request, promote=promote, new_contract=new_contract, sign_with=sign_with)
@@ -176,7 +187,9 @@ def inspect(
 
 
 def _opened(model: Any, here: Workplace) -> Any:
-    return open_model_file(Path(model), here.trust)[0] if isinstance(model, (str, Path)) else model
+    """The model in a file; a text with a colon is no path but the name of a function."""
+    is_path = isinstance(model, Path) or (isinstance(model, str) and ":" not in Path(model).name)
+    return open_model_file(Path(model), here.trust)[0] if is_path else model
 
 
 def _save(
