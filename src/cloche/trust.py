@@ -21,8 +21,8 @@ class TrustPolicy:
     qualified names (`package.module.Class`) that a model may hold besides the built-in allow-list,
     `allowed_functions` those (`package.module.function`) that may be a model. `trusted_digests` are identities of
     artifacts (sha256 of the manifest, lower-case hex) whose files may run code when they are opened. Decisions are
-    recorded for `who`, in the file `audit` where there is one. `flavors` are model libraries of the operator's own: name
-    and `module:Class`.
+    recorded for `who`, in the file `audit` where there is one. `flavors` are model libraries of the operator's own:
+    name and `module:Class`.
     """
 
     require_signature: bool = False

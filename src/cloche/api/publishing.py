@@ -102,7 +102,8 @@ def summary(here: Workplace, record: VersionRecord, staged: Staged) -> Version:
 def _advice(here: Workplace, record: VersionRecord, staged: Staged) -> Iterator[str]:
     """What has to be said before anybody can open it, the one who saved it included."""
     manifest = staged.manifest
-    code = get_flavor(manifest.flavor).code(manifest.options) if chosen(manifest, "auto") == "native" else None
+    native = chosen(manifest, "auto") == "native"
+    code = get_flavor(manifest.flavor, here.trust.flavors).code(manifest.options) if native else None
     trusted = record.manifest in here.trust.trusted_digests or (record.signature and here.trust.signing_keys)
     if code is not None and not trusted:
         yield f"{code}; where it is to be served: cloche trust {record.name}@{record.version}"

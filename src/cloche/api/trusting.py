@@ -22,6 +22,7 @@ from cloche.manifest import Manifest
 from cloche.registry import Signature, VersionRecord, blobs, parse_reference
 from cloche.registry.registry import utc_now
 from cloche.signing import key_id, new_key, raw_key, signed, signers
+from cloche.trust import TrustPolicy
 
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -254,7 +255,7 @@ def verdict(here: Workplace, record: VersionRecord) -> Verdict:
     added = here.registry.signatures_of(record)
     later = b"".join(one.line for one in added)
     manifest = Manifest.from_json(raw)
-    code, trusted = _code(manifest), record.manifest in here.trust.trusted_digests
+    code, trusted = _code(manifest, here.trust), record.manifest in here.trust.trusted_digests
     ring = signers(raw, (own or b"") + b"\n" + later, here.trust.signing_keys)
     try:
         check_signature(raw, own, here.trust, later)
@@ -283,11 +284,11 @@ def _why(code: str | None, *, trusted: bool, signed: bool, name: str) -> str:
     return "signed by a trusted key" if signed else f"{code}; trust it: cloche trust {name}"
 
 
-def _code(manifest: Manifest) -> str | None:
+def _code(manifest: Manifest, trust: TrustPolicy) -> str | None:
     """Why the model's own format runs code; where another engine answers first, that format stays shut."""
     try:
         native = chosen(manifest, "auto") == "native"
-        return get_flavor(manifest.flavor).code(manifest.options) if native else None
+        return get_flavor(manifest.flavor, trust.flavors).code(manifest.options) if native else None
     except MissingExtraError:
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,15 @@ def test_neither_environment_nor_working_directory_name_one(tmp_path: Path) -> N
     assert settings(tmp_path, "").flavors == ()
     with pytest.raises(UsageError, match="never by the environment"):
         settings(tmp_path, "", {"CLOCHE_FLAVORS_GAM": "acme.gam:GamFlavor"})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_a_file_that_others_may_change_names_none(tmp_path: Path) -> None:
+    settings(tmp_path, '[flavors]\ngam = "acme.gam:GamFlavor"\n')
+    (tmp_path / "config" / "cloche" / "config.toml").chmod(0o666)
+    known = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    with pytest.raises(UsageError, match="config.toml"):
+        config.from_environment(known, tmp_path, tmp_path / "etc")
 
 
 def test_it_goes_wherever_trust_goes() -> None:
