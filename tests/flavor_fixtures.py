@@ -80,10 +80,23 @@ def function_example() -> Example:
     return Example("acme.pricing:quote", table(), rows, acme.quote(rows.to_dict("list")), allowed_functions=allowed)
 
 
+def torch_example() -> Example:
+    """A net of PyTorch's own layers for a table of numbers."""
+    torch = importlib.import_module("torch")
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).eval()
+    rng = np.random.default_rng(0)
+    table_, rows = rng.normal(size=(80, 3)), rng.normal(size=(6, 3))
+    with torch.inference_mode():
+        answers = net(torch.tensor(rows, dtype=torch.float32)).numpy().ravel().astype(float)
+    return Example(net, table_, rows, answers, targets=rng.normal(size=80))
+
+
 FIXTURES: dict[str, Fixture] = {
     "function": Fixture(function_example, "cloche", "how-to/serve-a-function.md", "price_function.py"),
     "sklearn": Fixture(sklearn_example, "sklearn", "tutorials/first-service.md", "fastapi_service.py"),
     "statsmodels": Fixture(statsmodels_example, "statsmodels", "how-to/save-statsmodels.md", "statsmodels_glm.py"),
+    "torch": Fixture(torch_example, "torch", "how-to/serve-a-pytorch-net.md", "torch_penguins.py"),
 }
 
 

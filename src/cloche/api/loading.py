@@ -45,4 +45,4 @@ def training_state(reference: str, *, store: str | None = None) -> dict[str, Any
     found = here.registry.resolve(reference)
     manifest = here.registry.manifest_of(found.version)
     directory = here.registry.fetch(found.version, here.settings.cache)
-    return get_flavor(manifest.flavor).training_state(read_training(directory))
+    return get_flavor(manifest.flavor, here.trust.flavors).training_state(read_training(directory))

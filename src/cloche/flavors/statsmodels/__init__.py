@@ -49,7 +49,7 @@ class StatsmodelsFlavor(Flavor):
         """The library and its version."""
         return f"statsmodels {_fit(model).version}"
 
-    def bundle(self, model: Any, options: Mapping[str, Any], inputs: Any) -> Fit:
+    def bundle(self, model: Any, options: Mapping[str, Any], inputs: Any, **given: Any) -> Fit:
         """
         The results as data; *options* name the columns `offset` and `exposure` of a model that was fitted with them.
 

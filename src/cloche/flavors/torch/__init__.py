@@ -46,6 +46,11 @@ class TorchFlavor(Flavor):
     packages: ClassVar[tuple[str, ...]] = ("torch",)
     fork_safe: ClassVar[bool] = False
     onnx_first: ClassVar[bool] = True
+    formats: ClassVar[tuple[str, ...]] = ("`model.safetensors`", "a tokenizer's file", "structure in the manifest")
+    refuses: ClassVar[tuple[str, ...]] = (
+        "classes outside PyTorch's own layers and `trust.allowed_types`",
+        "exported programs (`.pt2`), TorchScript, whole modules and other pickles",
+    )
 
     def framework(self, model: Any) -> str:
         """The library and its version."""
