@@ -457,7 +457,8 @@ def _flavor_row(name: str) -> str:
     engines = ["native"] if kind.fork_safe else ["native, each its own"]
     engines += ["twin"] if kind.lower is not Flavor.lower else []
     engines += ["onnx"] if kind.to_onnx is not Flavor.to_onnx else []
-    recorded = ["what it wrote down at save"] if kind.changes is not Flavor.changes else []
+    records = kind.changes is not Flavor.changes or kind.environment is not Flavor.environment
+    recorded = ["what it wrote down at save"] if records else []
     cells = [
         f"`{name}`",
         _first_line(kind).rstrip("."),

@@ -7,7 +7,10 @@ One function and one line in `FIXTURES` a flavor; a flavor of `FLAVORS` without 
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +23,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from cloche.flavors import get_flavor
 from cloche.testing import Example
+from cloche.trust import DEFAULT
 
 #: A package that is installed nowhere else: the functions and the private flavor of the tests.
 ACME = Path(__file__).parent / "acme_package"
@@ -28,7 +33,7 @@ ACME = Path(__file__).parent / "acme_package"
 
 @dataclass(frozen=True)
 class Fixture:
-    """How to make the example, the module it needs, its how-to page (under docs/) and its example (under examples/)."""
+    """How to make the example, the module or program it needs, its page (under docs/), its script (under examples/)."""
 
     example: Callable[[], Example]
     needs: str
@@ -80,6 +85,31 @@ def function_example() -> Example:
     return Example("acme.pricing:quote", table(), rows, acme.quote(rows.to_dict("list")), allowed_functions=allowed)
 
 
+_R = """
+paths <- commandArgs(trailingOnly = TRUE)
+table <- read.csv(paths[1], stringsAsFactors = TRUE)
+fit <- lm(price ~ age * city + log(income), data = table)
+saveRDS(fit, paths[3])
+writeLines(format(predict(fit, read.csv(paths[2])), digits = 17), paths[4])
+"""
+
+
+def r_example() -> Example:
+    """A linear model that R fitted, and what R answers."""
+    frame, rows = table(), table(8, seed=1)
+    noise = np.random.default_rng(2).normal(0.0, 2.0, len(frame))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("table.csv", "rows.csv", "fit.rds", "answers.txt")]
+        frame.assign(price=price(frame) + noise).to_csv(paths[0], index=False)
+        rows.to_csv(paths[1], index=False)
+        subprocess.run(
+            ["Rscript", "--vanilla", "-e", _R, *map(str, paths)], check=True, capture_output=True, timeout=60
+        )
+        answers = [float(line) for line in paths[3].read_text("utf-8").split()]
+        model = get_flavor("r").open_file(paths[2], DEFAULT)
+    return Example(model, frame, rows, answers)
+
+
 def torch_example() -> Example:
     """A net of PyTorch's own layers for a table of numbers."""
     torch = importlib.import_module("torch")
@@ -94,6 +124,7 @@ def torch_example() -> Example:
 
 FIXTURES: dict[str, Fixture] = {
     "function": Fixture(function_example, "cloche", "how-to/serve-a-function.md", "price_function.py"),
+    "r": Fixture(r_example, "Rscript", "how-to/serve-an-r-model.md", "iris.R"),
     "sklearn": Fixture(sklearn_example, "sklearn", "tutorials/first-service.md", "fastapi_service.py"),
     "statsmodels": Fixture(statsmodels_example, "statsmodels", "how-to/save-statsmodels.md", "statsmodels_glm.py"),
     "torch": Fixture(torch_example, "torch", "how-to/serve-a-pytorch-net.md", "torch_penguins.py"),
@@ -103,3 +134,8 @@ FIXTURES: dict[str, Fixture] = {
 def importable(module: str) -> bool:
     """Whether *module* is installed; nothing is imported."""
     return module in sys.modules or importlib.util.find_spec(module) is not None
+
+
+def installed(name: str) -> bool:
+    """Whether there is a module or a program called *name*."""
+    return importable(name) or shutil.which(name) is not None

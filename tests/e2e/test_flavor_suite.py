@@ -14,7 +14,7 @@ import pytest
 from cloche.flavors import FLAVORS
 from cloche.testing import CHECKS, NotApplicable, Subject
 from conftest import needs
-from flavor_fixtures import ACME, FIXTURES, importable
+from flavor_fixtures import ACME, FIXTURES, installed
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,7 +53,7 @@ def test_a_flavor_brings_what_the_suite_and_its_user_need(name: str) -> None:
 def test_a_flavor_keeps_the_contract(name: str, check: str, subjects: dict[str, Subject]) -> None:
     if name not in FLAVORS:
         pytest.fail(f"tests/flavor_fixtures.py names '{name}', which is no flavor")
-    needs(importable(FIXTURES[name].needs), f"needs {FIXTURES[name].needs}")
+    needs(installed(FIXTURES[name].needs), f"needs {FIXTURES[name].needs}")
     subject = subjects.setdefault(name, Subject(name, FIXTURES[name].example))
     try:
         CHECKS[check](subject)

@@ -41,6 +41,11 @@ class RFlavor(Flavor):
     name: ClassVar[str] = "r"
     packages: ClassVar[tuple[str, ...]] = ()
     fork_safe: ClassVar[bool] = False  # each engine has an R process of its own
+    formats: ClassVar[tuple[str, ...]] = ("`model.rds`, a code format",)
+    refuses: ClassVar[tuple[str, ...]] = (
+        "every file whose digest or signer the operator does not trust",
+        "workspaces (`.RData`), and fits of other kinds, at save",
+    )
 
     def framework(self, model: RModel) -> str:
         """`R 4.2.2 (randomForest 4.7-1.1)`; for a fit that needs no package, its function: `R 4.2.2 (glm)`."""
