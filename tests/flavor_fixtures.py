@@ -110,6 +110,65 @@ def r_example() -> Example:
     return Example(model, frame, rows, answers)
 
 
+def catboost_example() -> Example:
+    """A regressor of numbers and a category."""
+    catboost = importlib.import_module("catboost")
+    frame, rows = table(), table(8, seed=1)
+    model = catboost.CatBoostRegressor(iterations=20, depth=3, verbose=False, allow_writing_files=False, random_seed=0)
+    model.fit(frame, price(frame), cat_features=["city"])
+    return Example(model, frame, rows, model.predict(rows))
+
+
+def lightgbm_example() -> Example:
+    """A classifier of numbers and a pandas category."""
+    lightgbm = importlib.import_module("lightgbm")
+    cities = pd.CategoricalDtype(["oslo", "paris", "rome"])
+    frame, rows = (table(count, seed).astype({"city": cities}) for count, seed in ((120, 0), (8, 1)))
+    labels = np.where(price(table()) > price(table()).median(), "high", "low")
+    model = lightgbm.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1).fit(frame, labels)
+    return Example(model, frame, rows, model.predict(rows), model.predict_proba(rows))
+
+
+def xgboost_example() -> Example:
+    """A regressor of numbers, some of them missing."""
+    xgboost = importlib.import_module("xgboost")
+    frame, rows = table()[["age", "income"]], table(8, seed=1)[["age", "income"]]
+    frame.loc[::9, "income"] = np.nan
+    model = xgboost.XGBRegressor(n_estimators=12, max_depth=3, n_jobs=1).fit(frame, price(table()))
+    return Example(model, frame, rows, model.predict(rows).astype(float))
+
+
+def keras_example() -> Example:
+    """A classifier of three numbers."""
+    keras = importlib.import_module("keras")
+    keras.utils.set_random_seed(7)
+    rng = np.random.default_rng(0)
+    numbers, rows = rng.normal(size=(120, 3)), rng.normal(size=(6, 3))
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(8, "tanh"), keras.layers.Dense(3, "softmax")])
+    shares = np.asarray(model(rows, training=False)).astype(float)
+    targets = np.arange(120) % 3
+    return Example(model, numbers, rows, shares.argmax(axis=1), shares, targets=targets)
+
+
+def onnx_example() -> Example:
+    """A linear model as one tensor operator."""
+    onnx = importlib.import_module("onnx")
+    helper, kinds = onnx.helper, onnx.TensorProto
+    weights = np.array([[0.5], [-1.0], [2.0]], dtype=np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "w", "b"], ["y"])],
+        "linear",
+        [helper.make_tensor_value_info("x", kinds.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", kinds.FLOAT, ["n", 1])],
+        [onnx.numpy_helper.from_array(weights, "w"), onnx.numpy_helper.from_array(np.float32([1.5]), "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    rng = np.random.default_rng(0)
+    numbers, rows = rng.normal(size=(80, 3)), rng.normal(size=(6, 3))
+    answers = (rows.astype(np.float32) @ weights + np.float32(1.5)).ravel().astype(float)
+    return Example(model, numbers, rows, answers, options={"task": "regression"})
+
+
 def torch_example() -> Example:
     """A net of PyTorch's own layers for a table of numbers."""
     torch = importlib.import_module("torch")
@@ -123,11 +182,16 @@ def torch_example() -> Example:
 
 
 FIXTURES: dict[str, Fixture] = {
+    "catboost": Fixture(catboost_example, "catboost", "how-to/save-boosters.md", "catboost_wine.py"),
     "function": Fixture(function_example, "cloche", "how-to/serve-a-function.md", "price_function.py"),
+    "keras": Fixture(keras_example, "tensorflow", "how-to/serve-a-keras-model.md", "keras_wine.py"),
+    "lightgbm": Fixture(lightgbm_example, "lightgbm", "how-to/save-boosters.md", "lightgbm_diabetes.py"),
+    "onnx": Fixture(onnx_example, "onnx", "how-to/serve-onnx-files.md", "onnx_breast_cancer.py"),
     "r": Fixture(r_example, "Rscript", "how-to/serve-an-r-model.md", "iris.R"),
     "sklearn": Fixture(sklearn_example, "sklearn", "tutorials/first-service.md", "fastapi_service.py"),
     "statsmodels": Fixture(statsmodels_example, "statsmodels", "how-to/save-statsmodels.md", "statsmodels_glm.py"),
     "torch": Fixture(torch_example, "torch", "how-to/serve-a-pytorch-net.md", "torch_penguins.py"),
+    "xgboost": Fixture(xgboost_example, "xgboost", "how-to/save-boosters.md", "xgboost_breast_cancer.py"),
 }
 
 

@@ -62,7 +62,7 @@ def save(
 
     Args:
         model: A fitted estimator, pipeline or model of a library that cloche knows; the path of a model file of a known
-            format (`net.onnx`); or a function of an installed module, itself or by its name `"package.module:function"`.
+            format (`net.onnx`); or a function of an installed module, itself or by name: `"package.module:function"`.
         name: `[a-z0-9][a-z0-9._-]{0,63}`, not `v<digits>`, `versions`, `models`.
         inputs: The table the model was fitted on, (n, fields): a pandas or polars DataFrame, a numpy array, lists of
             dicts, or the path of a CSV or Parquet file. It may hold key and context columns too. May be left out where

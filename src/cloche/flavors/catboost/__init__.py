@@ -30,6 +30,11 @@ class CatboostFlavor(BoosterFlavor):
 
     name: ClassVar[str] = "catboost"
     packages: ClassVar[tuple[str, ...]] = ("catboost",)
+    formats: ClassVar[tuple[str, ...]] = ("`model.cbm`",)
+    refuses: ClassVar[tuple[str, ...]] = (
+        "features of text or embeddings, at save",
+        "files whose trees, splits or tables do not fit",
+    )
     file: ClassVar[str] = FILE
 
     def framework(self, model: Any) -> str:

@@ -42,6 +42,11 @@ class KerasFlavor(Flavor):
     packages: ClassVar[tuple[str, ...]] = ("keras",)
     fork_safe: ClassVar[bool] = False
     onnx_first: ClassVar[bool] = True
+    formats: ClassVar[tuple[str, ...]] = ("`model.keras`", "SavedModel")
+    refuses: ClassVar[tuple[str, ...]] = (
+        "layers outside Keras' own and `trust.allowed_types`",
+        "a SavedModel whose digest or signer the operator does not trust",
+    )
 
     def framework(self, model: TensorModel) -> str:
         """The library, its version, and what it computes with."""

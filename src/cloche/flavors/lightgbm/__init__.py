@@ -29,6 +29,11 @@ class LightgbmFlavor(BoosterFlavor):
 
     name: ClassVar[str] = "lightgbm"
     packages: ClassVar[tuple[str, ...]] = ("lightgbm",)
+    formats: ClassVar[tuple[str, ...]] = ("`model.txt`",)
+    refuses: ClassVar[tuple[str, ...]] = (
+        "subclasses of its estimators, at save",
+        "files whose trees or categories do not fit",
+    )
     file: ClassVar[str] = FILE
 
     def framework(self, model: Any) -> str:

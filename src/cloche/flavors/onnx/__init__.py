@@ -33,6 +33,11 @@ class OnnxFlavor(Flavor):
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     fork_safe: ClassVar[bool] = False
     onnx_first: ClassVar[bool] = True
+    formats: ClassVar[tuple[str, ...]] = ("`model.onnx`",)
+    refuses: ClassVar[tuple[str, ...]] = (
+        "operators outside ONNX' own",
+        "tensors in files outside",
+    )
 
     def framework(self, model: TensorModel) -> str:
         """The opset, and what made the file."""

@@ -35,6 +35,11 @@ class XgboostFlavor(BoosterFlavor):
 
     name: ClassVar[str] = "xgboost"
     packages: ClassVar[tuple[str, ...]] = ("xgboost",)
+    formats: ClassVar[tuple[str, ...]] = ("`model.ubj`",)
+    refuses: ClassVar[tuple[str, ...]] = (
+        "subclasses of its estimators, at save",
+        "files whose trees or categories do not fit",
+    )
     file: ClassVar[str] = FILE
 
     def framework(self, model: Any) -> str:
