@@ -12,6 +12,7 @@ came. Only the edges translate: `web/problems.py` to an HTTP status, `cli/` to a
     ├── RefusedError                    understood, and not done              (exit 1)
     │   ├── SaveRefusedError · NotLoweredError · BreakingContractError · RouteRaceError
     │   ├── MissingExtraError · MissingProgramError
+    │   ├── ImportRefusedError · SandboxMissingError
     │   └── ArtifactError               an artifact that will not be opened
     ├── RequestError                    the caller's request is wrong         (HTTP 4xx)
     └── ServingError                    the server cannot answer now          (HTTP 5xx)
@@ -145,6 +146,14 @@ class MissingProgramError(RefusedError):
 
     def __init__(self, what: str, needs: str, recipe: str) -> None:
         super().__init__(f"{what} needs {needs}, which is not installed here; {recipe}")
+
+
+class ImportRefusedError(RefusedError):
+    """What another tool wrote is not imported; the message says why and what would help."""
+
+
+class SandboxMissingError(RefusedError):
+    """This machine cannot shut a process in, and nobody said that it may run without that."""
 
 
 class ArtifactError(RefusedError):

@@ -148,7 +148,7 @@ def save(
             takes=takes,
         ),
     )
-    version = _save(here, model, name, request, promote=promote, new_contract=new_contract, sign_with=sign_with)
+    version = save_request(here, model, name, request, promote=promote, new_contract=new_contract, sign_with=sign_with)
     if not quiet and not _in_notebook():
         print(version)
     return version
@@ -192,7 +192,7 @@ def _opened(model: Any, here: Workplace) -> Any:
     return open_model_file(Path(model), here.trust)[0] if is_path else model
 
 
-def _save(
+def save_request(
     here: Workplace,
     model: Any,
     name: str,
@@ -200,8 +200,14 @@ def _save(
     *,
     promote: bool,
     new_contract: bool,
-    sign_with: str | Path | None,
+    sign_with: str | Path | None = None,
 ) -> Version:
+    """
+    `save` from its arguments as plain data.
+
+    Raises:
+        SaveRefusedError, BreakingContractError, StoreError: as `save`.
+    """
     with tempfile.TemporaryDirectory(prefix="cloche-save-") as root:
         staged = stage(
             _opened(model, here),

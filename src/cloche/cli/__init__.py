@@ -23,6 +23,7 @@ from cloche.cli.statuses import exit_status_of
 COMMANDS: dict[str, str] = {
     "backup": "cloche.cli.backup:backup",
     "bom": "cloche.cli.bom:bom",
+    "compare": "cloche.cli.compare:compare",
     "contract": "cloche.cli.contract:contract",
     "copy": "cloche.cli.copy:copy_version",
     "delete": "cloche.cli.delete:delete",
@@ -30,8 +31,10 @@ COMMANDS: dict[str, str] = {
     "diff": "cloche.cli.versions:diff",
     "doctor": "cloche.cli.doctor:doctor",
     "evaluate": "cloche.cli.evaluate:evaluate",
+    "export": "cloche.cli.export:export",
     "gc": "cloche.cli.gc:collect",
     "history": "cloche.cli.routes:history",
+    "import": "cloche.cli.importing:import_model",
     "inspect": "cloche.cli.save:inspect",
     "keys": "cloche.cli.keys:keys",
     "label": "cloche.cli.labels:label",

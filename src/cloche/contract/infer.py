@@ -20,7 +20,7 @@ from cloche.contract.hints import hints
 from cloche.contract.model import Contract, Field, FieldType, Output, OutputType, Policy
 from cloche.contract.probe import Answers
 from cloche.errors import SaveRefusedError
-from cloche.records import Column, InputFacts, ModelFacts, Table
+from cloche.records import Column, InputFacts, Kind, ModelFacts, Table
 
 _NO_FACTS = InputFacts()
 
@@ -54,7 +54,8 @@ def infer(
         SaveRefusedError: a column cannot be a field, is the targets, or the model does not answer its own table.
     """
     if table.rows == 0:
-        return infer_from_facts(facts, answers, names=tuple(table.columns), classes=classes, private=private)
+        kinds = {column.name: column.kind for column in table}
+        return infer_from_facts(facts, answers, names=tuple(kinds), kinds=kinds, classes=classes, private=private)
     facts = _by_column(table, facts, (*keys, *context))
     read, ignored = _model_columns(table, facts, (*keys, *context))
     _refuse_targets(table, (*read, *ignored), targets)
@@ -77,11 +78,14 @@ def infer_from_facts(
     answers: Answers,
     *,
     names: Sequence[str] = (),
+    kinds: Mapping[str, Kind] | None = None,
     classes: Sequence[Any] | None = None,
     private: Sequence[str] = (),
 ) -> Learnt:
     """
     The contract of a model whose table was not given: its own names, and the levels its encoders hold.
+
+    *kinds* are those of columns that somebody told without showing a row (the signature of a foreign model).
 
     Raises:
         SaveRefusedError: the model does not tell its fields.
@@ -90,7 +94,11 @@ def infer_from_facts(
     if not known:
         raise SaveRefusedError("the fitted model does not tell its fields; pass the training table: inputs=X")
     read = [name for name in known if facts.inputs.get(name, _NO_FACTS).read]
-    fields = [_field_from_facts(name, facts.inputs.get(name, _NO_FACTS), name in private) for name in read]
+    told = kinds or {}
+    fields = [
+        _field_from_facts(name, facts.inputs.get(name, _NO_FACTS), name in private, told.get(name, "number"))
+        for name in read
+    ]
     inputs, notes = asked(fields, {}, facts, answers)
     contract = Contract(
         fields=inputs, output=output_of(facts, classes), ignored=tuple(name for name in known if name not in read)
@@ -99,7 +107,16 @@ def infer_from_facts(
     return Learnt(contract, (note, *notes))
 
 
-def _field_from_facts(name: str, facts: InputFacts, private: bool) -> Field:
+_TYPE_OF_KIND: Mapping[str, FieldType] = {
+    "boolean": "boolean",
+    "integer": "integer",
+    "string": "string",
+    "date": "date",
+    "datetime": "datetime",
+}
+
+
+def _field_from_facts(name: str, facts: InputFacts, private: bool, kind: Kind) -> Field:
     levels = encoder_levels(name, facts, None)
     evidence = {"type": facts.source or "the fitted model"}
     if levels and all(isinstance(level, bool) for level in levels):
@@ -108,8 +125,9 @@ def _field_from_facts(name: str, facts: InputFacts, private: bool) -> Field:
         policy = Policy(unknown_level="reject" if facts.unknown_level is None else facts.unknown_level)
         evidence |= {"levels": evidence["type"]}
         return Field(name=name, type="category", levels=levels, policy=policy, private=private, evidence=evidence)
-    kind: FieldType = "text" if facts.text else "integer" if facts.whole else "number"
-    return Field(name=name, type=kind, max_length=facts.max_length, private=private, evidence=evidence)
+    known: FieldType = "integer" if facts.whole else _TYPE_OF_KIND.get(kind, "number")
+    type_: FieldType = "text" if facts.text else known
+    return Field(name=name, type=type_, max_length=facts.max_length, private=private, evidence=evidence)
 
 
 def _by_column(table: Table, facts: ModelFacts, aside: Sequence[str]) -> ModelFacts:

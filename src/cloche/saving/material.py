@@ -22,8 +22,8 @@ class Material:
     """
     What the contract is learnt from, and what the answers are measured on.
 
-    `table` holds keys and contexts too; `frame` is what the model is shown. Without training table, `table` has the
-    model's own field names and no rows. `facts` name the inputs as the table does.
+    `table` holds keys and contexts too; `frame` is what the model is shown. Without training table (`given` is
+    False), `table` has the model's own field names and no rows. `facts` name the inputs as the table does.
     """
 
     facts: ModelFacts
@@ -55,7 +55,7 @@ def gather(request: SaveRequest, facts: ModelFacts) -> Material:
         frame=_frame(table, facts, extra),
         target=target,
         test=test,
-        given=request.inputs is not None,
+        given=request.inputs is not None and table.rows > 0,
     )
 
 

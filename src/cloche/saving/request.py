@@ -21,7 +21,8 @@ class SaveRequest:
     `overrides` are rules by field (`{"age": {"minimum": 0}}`); `classes` labels for the model's classes, in their order
     or by class; `golden` is `"synthetic"` or `"rows"`; `log_inputs` None: as the predecessor's; `engine` is `"auto"`,
     `"twin"`, `"native"` or `"onnx"`; `script` is the training script as `saving.script.record` takes it;
-    `model_options` is what the model needs besides (a tokenizer).
+    `model_options` is what the model needs besides (a tokenizer); `lineage` what the manifest says of where the model
+    came from. A table of no rows in `inputs` tells names and types, and nothing else.
     """
 
     inputs: Any = None
@@ -42,6 +43,7 @@ class SaveRequest:
     log_inputs: LogInputs | None = None
     engine: str = "auto"
     model_options: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ def _manifest(draft: Draft, metrics: tuple[Metric, ...]) -> Manifest:
         onnx=draft.engines.onnx,
         training=_training(draft),
         metrics=metrics,
+        lineage=dict(draft.request.lineage),
         description=draft.request.description,
         license=draft.request.license,
     )

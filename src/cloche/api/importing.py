@@ -1,0 +1,89 @@
+"""`cloche import`: what another tool wrote becomes a version like any other."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cloche import importers
+from cloche.api.saving import save_request
+from cloche.api.version import Version
+from cloche.api.workplace import workplace
+from cloche.errors import ImportRefusedError
+from cloche.flavors import flavor_of
+from cloche.importers import Found
+from cloche.registry import check_name
+from cloche.saving import SaveRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The published version, and where its model came from."""
+
+    version: Version
+    kind: str
+    format: str
+    sha256: str
+
+
+def import_model(
+    path: Path,
+    name: str,
+    request: SaveRequest,
+    *,
+    trust: bool = False,
+    sandbox: bool = True,
+    promote: bool = False,
+    new_contract: bool = False,
+    store: str | None = None,
+) -> Imported:
+    """
+    Publish the model at *path*, a folder, an archive or a file of another tool, as the next version of *name*.
+
+    Without `request.inputs` names and types are those of a signature, a prototype or an example beside the model, where
+    there is one. With *trust* a format that runs code is opened in a process that is shut in, and only its conversion
+    is kept; *sandbox* False gives up the shutting in.
+
+    Raises:
+        NotFoundError: nothing is at *path*.
+        RefusedError: it is not imported, and nothing was stored.
+    """
+    here = workplace(store)
+    check_name(name)
+    with tempfile.TemporaryDirectory(prefix="cloche-import-") as made:
+        folder = Path(made).resolve()
+        found = importers.find(path, folder)
+        opened = importers.open_found(found, folder, here.trust, trusted=trust, isolate=sandbox)
+        lineage = {
+            "imported_from": found.kind,
+            "format": opened.format,
+            "sha256": opened.sha256,
+            "trusted": trust,
+            **({"saved_with": dict(found.saved_with)} if found.saved_with else {}),
+        }
+        wanted = replace(
+            request,
+            inputs=_inputs(request.inputs, found, opened.model),
+            lineage=lineage,
+            description=request.description or found.description,
+        )
+        version = save_request(here, opened.model, name, wanted, promote=promote, new_contract=new_contract)
+    notes = (*found.notes, *opened.notes)
+    return Imported(replace(version, notes=(*notes, *version.notes)), found.kind, opened.format, opened.sha256)
+
+
+def _inputs(given: Any, found: Found, model: Any) -> Any:
+    """The training table, or the names and types that the layout tells, in the model's own order."""
+    if given is not None:
+        return given
+    facts = flavor_of(model).facts(model)
+    names = [one.name for one in found.fields]
+    if facts.names is None and facts.n_inputs is not None and names and len(names) != facts.n_inputs:
+        raise ImportRefusedError(
+            f"{found.kind}: its signature names {len(names)} inputs ({', '.join(names[:10])}), and the model was fitted on "
+            f"{facts.n_inputs}; pass the training table: --inputs"
+        )
+    return importers.table_of(found.fields, named=facts.names is not None)
+

@@ -1,0 +1,96 @@
+"""From what a layout found to a fitted model: a data format by its flavor, a pickle through the sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloche.errors import ImportRefusedError, RefusedError, SaveRefusedError, UntrustedCodeError
+from cloche.flavors import FLAVORS, flavor_of_file, get_flavor
+from cloche.importers import contained, sandbox
+from cloche.importers.contents import Format, format_of
+from cloche.importers.found import Found
+from cloche.trust import TrustPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model of another tool as an object here: the sha256 of its file, and what its owner should know."""
+
+    model: Any
+    sha256: str
+    format: str
+    notes: tuple[str, ...] = ()
+
+
+def open_found(found: Found, folder: Path, trust: TrustPolicy, *, trusted: bool, isolate: bool) -> Opened:
+    """
+    Open the model of *found*; what is made on the way lies in *folder*.
+
+    *trusted* allows to open what runs code, *isolate* asks that a process does it which is shut in.
+
+    Raises:
+        UntrustedCodeError: it is of a format that runs code, and nobody said that it is trusted.
+        ImportRefusedError: nothing here opens it.
+        ArtifactError: it holds what it must not.
+        MissingExtraError: its library is not installed.
+    """
+    name, copy = found.file.name, folder / "model"
+    digest = contained.copy_file(found.file, copy)
+    format_ = format_of(copy) if copy.stat().st_size else None
+    if format_ is None:
+        raise ImportRefusedError(f"{name}: the file is empty")
+    if format_.code and not trusted:
+        raise UntrustedCodeError(
+            f"{name}: its content is {_article(format_)}, and such a file runs code when it is opened; it was not. If "
+            "you know who made it, say --trust: it is opened in a process that is shut in, and kept in a format that "
+            "runs nothing"
+        )
+    if format_.suffix is None:
+        return _converted(copy, name, folder, trust, digest, isolate=isolate)
+    return Opened(_by_flavor(copy, name, format_, trust), digest, format_.name)
+
+
+def _article(format_: Format) -> str:
+    return "an R object" if format_.suffix == ".rds" else f"a {format_.name}"
+
+
+def _by_flavor(copy: Path, name: str, format_: Format, trust: TrustPolicy) -> Any:
+    """The flavor is told by the content: the file gets the suffix of what it is."""
+    path = copy.with_suffix(format_.suffix or "")
+    copy.rename(path)
+    try:
+        flavor = flavor_of_file(path)
+    except SaveRefusedError as exc:
+        known = ", ".join(sorted(one for entry in FLAVORS.values() for one in entry.suffixes))
+        raise ImportRefusedError(
+            f"{name}: its content is {format_.name} ({format_.suffix}), which this cloche does not open; it opens {known}"
+        ) from exc
+    try:
+        return flavor.open_file(path, trust)
+    except RefusedError as exc:
+        exc.args = (str(exc).replace(str(path), name).replace(path.name, name),)
+        raise
+
+
+def _converted(copy: Path, name: str, folder: Path, trust: TrustPolicy, digest: str, *, isolate: bool) -> Opened:
+    """What the sandbox wrote is as foreign as what it read: of a data format, and checked as one."""
+    made = sandbox.convert(copy, folder, trust, isolate=isolate, name=name)
+    if made.flavor not in FLAVORS:
+        raise ImportRefusedError(f"{name}: converted to a flavor that is not known here: {made.flavor[:40]!r}")
+    flavor = get_flavor(made.flavor)
+    if flavor.code(made.options) is not None:
+        raise ImportRefusedError(f"{name}: what it was converted to would run code when it is opened; it was not")
+    contained.check_folder(made.directory)
+    model = flavor.load(made.directory, made.options, trust)
+    return Opened(model, digest, "pickle", tuple(_versions(made.versions)))
+
+
+def _versions(others: tuple[str, ...]) -> list[str]:
+    if not others:
+        return []
+    return [
+        f"parts of it were pickled under scikit-learn {', '.join(others[:5])}, another version than here: such a model "
+        "can open, answer, and be wrong; compare it with the old server (cloche compare) before it takes its place"
+    ]
