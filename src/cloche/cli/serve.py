@@ -11,6 +11,7 @@ from cloche.api.workplace import workplace
 from cloche.cli.output import json_option, store_option
 from cloche.cli.statuses import exit_statuses
 from cloche.logs import configure
+from cloche.protocols.dialects import DIALECTS
 
 _LOG_FLAGS = {"kept": "enabled", "durability": "durability", "on_full": "on_full", "sample": "sample"}
 _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
@@ -41,6 +42,10 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
     "--device",
     type=click.Choice(("cpu", "cuda", "mps", "auto")),
     help="Where PyTorch computes; auto: on what there is [default: cpu].",
+    "--dialect",
+    multiple=True,
+    type=click.Choice(sorted(DIALECTS)),
+    help="Also speak as this server does (mlflow: /invocations, /ping, /version); repeat for several.",
 )
 @click.option("--strict", is_flag=True, default=None, help="Refuse what would be answered with a warning.")
 @click.option(

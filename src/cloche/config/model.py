@@ -92,6 +92,7 @@ class ServerConfig:
     )
     insecure: bool = _setting(False, "serve without keys on an address that is not loopback")
     default: str | None = _setting(None, "the model that /predict means where several are served")
+    dialect: tuple[str, ...] = _setting((), "ways of other servers to ask that are spoken as well: mlflow")
     access_log: bool = _setting(True, "write one line a request")
     monitor: bool = _setting(True, "fold the prediction log in a process of this server")
     log_format: Literal["auto", "json", "text"] = _setting("auto", "how log lines look; auto: text on a terminal")

@@ -6,6 +6,8 @@ A form is one file and one line in `FORMS`; the first one is what is spoken wher
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cloche.contract.compiled import CompiledContract, ValidRows
 from cloche.errors import NotAcceptableError, UnsupportedMediaTypeError
 from cloche.protocols import arrow, csv_table, native, ndjson
@@ -18,19 +20,20 @@ _TYPES = ", ".join(repr(form.media_type) for form in FORMS)
 _CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")
 
 
-def form_of_body(content_type: str | None) -> Form:
+def form_of_body(content_type: str | None, among: Sequence[Form] = FORMS) -> Form:
     """
-    The form of a body; one without a content type is JSON.
+    The form of a body *among* those that are spoken; without a content type it is the first of them, JSON.
 
     Raises:
         UnsupportedMediaTypeError: no form here, or not in UTF-8.
     """
     if content_type is None or content_type == native.MEDIA_TYPE:
-        return FORMS[0]
+        return among[0]
     media = MediaType.parse(content_type)
-    form = next((form for form in FORMS if form.takes(media.name)), None)
+    form = next((form for form in among if form.takes(media.name)), None)
     if form is None:
-        raise UnsupportedMediaTypeError(f"Content-Type: expected one of {_TYPES}, got '{content_type[:64]}'")
+        spoken = ", ".join(repr(one.media_type) for one in among)
+        raise UnsupportedMediaTypeError(f"Content-Type: expected one of {spoken}, got '{content_type[:64]}'")
     if (lacking := form.missing()) is not None:
         raise UnsupportedMediaTypeError(f"Content-Type: {lacking}")
     charset = media.parameters.get("charset", "")

@@ -78,9 +78,13 @@ def of_error(exc: BaseException, request: Admitted | Refusal, facts: Facts | Non
     """The answer that *exc* stands for."""
     status, name = problems.status_of(exc)
     message = problems.message_of(exc)
-    content = problems.body(name, message, request.request_id, exc)
+    content = problems.body(status, name, message, request.request_id, exc, dialect=_dialect(request))
     headers = {"content-type": JSON, **dict(problems.extra_headers(exc))}
     return Answer(status, content, headers, replace(facts or Facts(error=name), why=message))
+
+
+def _dialect(request: Admitted | Refusal) -> str | None:
+    return request.dialect if isinstance(request, Refusal) else request.target.route.dialect
 
 
 def head_of(

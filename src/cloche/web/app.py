@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+from cloche._version import __version__
 from cloche.config import ServerConfig
 from cloche.errors import DrainingError, NotFoundError
 from cloche.protocols import openapi
@@ -70,6 +71,8 @@ class App:
             "docs_content": self._docs_content,
             "static": self._static,
             "home": self._home,
+            "ping": self._ping,
+            "version": lambda _request, _scope: Answer(200, f"{__version__}\n".encode()),
             "preflight": self._preflight,
         }
 
@@ -138,6 +141,10 @@ class App:
 
     def _ready(self, _request: Admitted, _scope: Scope) -> Answer:
         return of_json(views.ready(self._deployments, self._gate, self._records))
+
+    def _ping(self, _request: Admitted, _scope: Scope) -> Answer:
+        views.ready(self._deployments, self._gate, self._records)
+        return Answer(200, b"\n")
 
     def _metadata(self, request: Admitted, _scope: Scope) -> Answer:
         held = self._deployments.model(request.target.model)

@@ -16,6 +16,8 @@ from cloche.contract.compiled import ValidRows
 from cloche.errors import ForbiddenError, InvalidInputError
 from cloche.prediction_log.version import Answered
 from cloche.protocols import forms
+from cloche.protocols.dialect import Dialect
+from cloche.protocols.dialects import DIALECTS
 from cloche.protocols.form import Form
 from cloche.records import Outputs
 from cloche.serving.answers import shape
@@ -45,6 +47,8 @@ class Asked:
         Raises:
             RequestError: an option, a form or a time that is not spoken here.
         """
+        if admitted.target.route.dialect is not None:
+            return cls._in_dialect(admitted, DIALECTS[admitted.target.route.dialect])
         headers, query = admitted.head.headers, admitted.head.query
         sent, wanted = headers.get("content-type"), headers.get("accept")
         if not query and sent in _PLAINLY and wanted in _ANYTHING and TIMEOUT_HEADER not in headers:
@@ -55,6 +59,14 @@ class Asked:
             forms.form_of_answer(wanted),
             Deadline.of(headers.get(TIMEOUT_HEADER), admitted.started),
         )
+
+
+    @classmethod
+    def _in_dialect(cls, admitted: Admitted, dialect: Dialect) -> Asked:
+        """Other servers know no options and no choice of answers."""
+        headers = admitted.head.headers
+        form = forms.form_of_body(headers.get("content-type"), dialect.forms)
+        return cls(Options(), form, form, Deadline.of(headers.get(TIMEOUT_HEADER), admitted.started))
 
 
 #: What most requests say, or leave out.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cloche import rates
 from cloche.config import ServerConfig
 from cloche.errors import UsageError
+from cloche.protocols.dialects import DIALECTS
 from cloche.rates import Rate
 from cloche.web import tls
 from cloche.web.buckets import Buckets
@@ -25,13 +26,16 @@ def checked(config: ServerConfig) -> ServerConfig:
     *config* with `auth` decided and `root_path` as `/models`.
 
     Raises:
-        UsageError: a rate, an origin, a proxy, a prefix or a certificate that cannot be meant; `auth = "none"` where
+        UsageError: a rate, an origin, a proxy, a dialect, a prefix or a certificate that cannot be meant; `auth = "none"` where
             others could call.
     """
     model_rates(config.model_rate)
     Cors(config.cors_origin)
     Proxies(config.forwarded_allow)
     tls.check(config)
+    for name in config.dialect:
+        if name not in DIALECTS:
+            raise UsageError(f"[server] 'dialect': expected one of {', '.join(DIALECTS)}, got '{name}'")
     root_path = config.root_path.strip("/")
     root_path = f"/{root_path}" if root_path else ""
     if not _ROOT_PATH.fullmatch(root_path):
@@ -59,6 +63,7 @@ def gate_of(
         cors=Cors(config.cors_origin),
         proxies=Proxies(config.forwarded_allow),
         traces=traces,
+        dialects=frozenset(config.dialect),
     )
 
 

@@ -38,7 +38,7 @@ from cloche.web.traces import Trace, Traces
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _PATH_LOGGED = 512
 #: What a server that is shutting down still answers: its health is asked for until the end.
-_ALWAYS = ("live", "health", "ready")
+_ALWAYS = ("live", "health", "ready", "ping")
 #: What is answered however many requests are in flight.
 _UNCOUNTED = frozenset({*_ALWAYS, "preflight"})
 #: Refused after the gate let it in: the model that was meant is known only then.
@@ -107,9 +107,10 @@ class Refusal:
     close: bool = False
     key: str | None = None
     trace: Trace | None = None
+    dialect: str | None = None
 
     def body(self) -> bytes:
-        return problems.body(self.error, self.message, self.request_id)
+        return problems.body(self.status, self.error, self.message, self.request_id, dialect=self.dialect)
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -134,7 +135,7 @@ class Gate:
 
     *authenticators* are asked in turn who calls; None where nobody is asked, and an empty list lets nobody in. Where
     nobody is asked `Host` has to be a loopback name if *loopback*, and a browser's `Origin` this server itself or one
-    of *cors*. A mounted application passes `guard_host=False`: the program around it decides who comes in.
+    of *cors*; *dialects* are those whose paths lead somewhere. A mounted application passes `guard_host=False`: the program around it decides who comes in.
     """
 
     def __init__(
@@ -151,6 +152,7 @@ class Gate:
         cors: Cors | None = None,
         proxies: Proxies | None = None,
         traces: Traces | None = None,
+        dialects: frozenset[str] = frozenset(),
     ) -> None:
         self._new_id = new_id
         self._authenticators = authenticators
@@ -162,6 +164,7 @@ class Gate:
         self.cors = cors or Cors()
         self.proxies = proxies or Proxies()
         self._traces = traces
+        self._dialects = dialects
         self._loopback = loopback
         self._guard_host = guard_host
         #: `leaving`: still answering, each connection for the last time; `closed`: refusing.
@@ -187,7 +190,7 @@ class Gate:
         try:
             if leads_to is None:
                 self._check_origin(head)
-                target = routes.of(head.path, head.headers.get("x-api-version"))
+                target = routes.of(head.path, head.headers.get("x-api-version"), self._dialects)
             if self.phase == "closed" and target.route.name not in _ALWAYS:
                 raise DrainingError("the server is shutting down")
             if leads_to is None and self.cors.asks(head.method, head.headers):
@@ -209,7 +212,7 @@ class Gate:
         try:
             self._check_origin(head)
             self._check_body(head)
-            found = routes.of(head.path, head.headers.get("x-api-version"))
+            found = routes.of(head.path, head.headers.get("x-api-version"), self._dialects)
         except ClocheError:
             return None
         return None if self.cors.asks(head.method, head.headers) else found
@@ -374,6 +377,7 @@ def refusal(request: Admitted, exc: ClocheError) -> Refusal:
         request.close,
         None if request.caller is None else request.caller.id,
         request.trace,
+        request.target.route.dialect,
     )
 
 

@@ -1,13 +1,13 @@
 """
 The closed table of paths, and what each needs. Pure: no framework, no handler.
 
-`/v1/models/` and `/v2/models/` are reserved for other dialects.
+`/v1/models/` and `/v2/models/` are reserved for other dialects. A path of a dialect is there where the server speaks it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -18,12 +18,17 @@ _READ = ("GET", "HEAD")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path of the data port; `scopes` are the key scopes of which one is needed, none where it is open."""
+    """
+    A path of the data port; `scopes` are the key scopes of which one is needed, none where it is open.
+
+    `dialect` is the one that a path belongs to, and that its answers are in.
+    """
 
     name: str
     pattern: re.Pattern[str]
     methods: tuple[str, ...] = _READ
     scopes: tuple[str, ...] = ()
+    dialect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,14 @@ _CONTRACT = r"v(?P<contract>[0-9]{1,9})"
 _VIEW = ("predict", "view")
 
 
-def _route(name: str, path: str, methods: tuple[str, ...] = _READ, scopes: tuple[str, ...] = ()) -> Route:
-    return Route(name, re.compile(path), methods, scopes)
+def _route(
+    name: str,
+    path: str,
+    methods: tuple[str, ...] = _READ,
+    scopes: tuple[str, ...] = (),
+    dialect: str | None = None,
+) -> Route:
+    return Route(name, re.compile(path), methods, scopes, dialect)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -65,6 +76,9 @@ ROUTES: tuple[Route, ...] = (
     _route("docs_content", "/docs/content", scopes=_VIEW),
     _route("static", r"/docs/static/(?P<file>[a-z0-9._-]{1,64})"),
     _route("home", "/"),
+    _route("predict", "/invocations", ("POST",), ("predict",), dialect="mlflow"),
+    _route("ping", "/ping", dialect="mlflow"),
+    _route("version", "/version", dialect="mlflow"),
 )
 
 
@@ -81,16 +95,16 @@ def match(path: str) -> Target | None:
 _match = lru_cache(maxsize=512)(match)
 
 
-def of(path: str, asked: str | None) -> Target:
+def of(path: str, asked: str | None, dialects: Collection[str] = ()) -> Target:
     """
-    Where *path* leads, and the contract number *asked* for by `X-API-Version`.
+    Where *path* leads at a server that speaks *dialects*, and the contract number *asked* for by `X-API-Version`.
 
     Raises:
         NotFoundError: nowhere.
         RequestError: the number is none, or another than the path's.
     """
     target = _match(path)
-    if target is None:
+    if target is None or (target.route.dialect is not None and target.route.dialect not in dialects):
         raise NotFoundError(f"nothing is at {path[:256]}; see /docs")
     if asked is None or target.route.name != "predict":
         return target
@@ -104,6 +118,8 @@ def of(path: str, asked: str | None) -> Target:
 
 def template(target: Target) -> str:
     """The path with the names of what it holds in place of the values: `/models/{model}/predict`."""
+    if target.route.dialect is not None:
+        return target.route.pattern.pattern
     parts = {"models": target.model and "{model}", "versions": target.version and "{version}"}
     named = "".join(f"/{place}/{name}" for place, name in parts.items() if name)
     number = "" if target.contract is None else "/v{contract}"

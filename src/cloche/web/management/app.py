@@ -200,7 +200,7 @@ def _of_error(exc: Exception, head: Head, request: Refusal) -> Answer:
         _log.error("request %s failed: %s", request.request_id, exc, exc_info=exc)
     if isinstance(exc, UnauthorizedError) and "text/html" in head.headers.get("accept", ""):
         return _of_html(sign_in_page("This page is for those who look after the server."), status, error=name)
-    body = problems.body(name, problems.message_of(exc), request.request_id)
+    body = problems.body(status, name, problems.message_of(exc), request.request_id)
     return Answer(status, body, {"content-type": JSON, **headers}, Facts(error=name))
 
 

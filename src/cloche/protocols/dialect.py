@@ -1,0 +1,25 @@
+"""What a dialect is: another server's way to ask and answer, spoken beside our own behind the same gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cloche.protocols.form import Form
+
+#: The body of an answer that is no success: status, our name of the error, message, request id, problems.
+ErrorBody = Callable[[int, str, str, str, Sequence[Any]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """
+    One dialect: the forms that its bodies come in (the first is what is meant where nobody says), how it words errors.
+
+    An answer is in the form of its body, whatever `Accept` says; the paths stand in `web/routes.py`.
+    """
+
+    name: str
+    forms: tuple[Form, ...]
+    error: ErrorBody
