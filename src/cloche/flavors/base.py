@@ -203,6 +203,14 @@ class Flavor(ABC):
         """The frame in which *native* is asked: *spec*, that of its training table, or one that is quicker to build."""
         return spec
 
+    def mlflow(self, native: Any, directory: Path) -> dict[str, Any] | None:
+        """
+        Write *native* into *directory* as a flavor of MLflow's own reads it, from a data format.
+
+        The result is `flavors` of its `MLmodel`, `python_function` among them; None where MLflow has no such flavor.
+        """
+        return None
+
     @abstractmethod
     def predict(self, native: Any, frame: Any, output: Output) -> Outputs:
         """What *native* answers for *frame*, as plain Python values."""

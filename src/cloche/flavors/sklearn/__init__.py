@@ -100,6 +100,20 @@ class SklearnFlavor(Flavor):
         model: OnnxModel = home.convert(native, frame, contract)
         return model
 
+    def mlflow(self, native: Any, directory: Path) -> dict[str, Any]:
+        """MLflow's `sklearn`, which reads skops files since 3.17; see `foreign.write_file`."""
+        file = "model.skops"
+        trusted = foreign.write_file(native, directory / file)
+        loader = {"loader_module": "mlflow.sklearn", "model_path": file, "predict_fn": "predict"}
+        facts = {
+            "pickled_model": file,
+            "serialization_format": "skops",
+            "sklearn_version": sklearn.__version__,
+            "skops_trusted_types": trusted,
+            "code": None,
+        }
+        return {"python_function": loader, "sklearn": facts}
+
     def predict(self, native: Any, frame: Any, output: Output) -> Outputs:
         """What *native* answers for *frame*."""
         return predict.predict(native, frame, output)

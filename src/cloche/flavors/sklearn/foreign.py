@@ -1,5 +1,5 @@
 """
-A `.skops` file as skops itself writes it: brought to the form that we store, then opened as any other.
+A `.skops` file as skops itself writes it: brought to the form that we store, then opened as any other; and written.
 
 skops also writes what belongs to fitting or can be built again (random states, neighbour trees). Our own files leave
 these out, and our list does not allow them; here each is replaced by null before anything is built.
@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
+
+import skops.io
 
 from cloche.flavors.sklearn.schema import SCHEMA, read_schema
 from cloche.flavors.sklearn.storage import loads
@@ -32,6 +35,19 @@ def open_file(path: Path, trust: TrustPolicy) -> Any:
     schema = read_schema(raw, path.name)
     slimmed = _without(schema)
     return loads(raw if slimmed == schema else _repacked(raw, slimmed), trust, path.name)
+
+
+def write_file(model: Any, path: Path) -> list[str]:
+    """
+    Write *model* as skops itself would, with all that a reader without cloche needs.
+
+    The result are the types that skops does not trust by itself; whoever opens the file has to say that he does.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        raw = skops.io.dumps(model)
+    path.write_bytes(raw)
+    return sorted(skops.io.get_untrusted_types(data=raw))
 
 
 def _without(node: Any) -> Any:
