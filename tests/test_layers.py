@@ -22,7 +22,7 @@ ROWS = (
     ("cli",),
     ("demo",),
     ("api", "client", "aclient", "testing"),
-    ("web",),
+    ("web", "importers"),
     ("protocols", "scoring", "calling"),
     ("serving", "monitoring"),
     ("registry", "saving"),
@@ -47,6 +47,7 @@ HOMES = {
     "opentelemetry": ("web.otlp",),
     "requests": ("web.otlp",),
     "click": ("cli",),
+    "yaml": ("importers.yaml_home",),
     "obstore": ("store",),
     "sklearn": ("flavors.sklearn", "demo"),
     "skops": ("flavors.sklearn",),
@@ -70,7 +71,7 @@ HOMES = {
     "pyarrow": ("tables.arrow_home", "tables.arrow_stream", "prediction_log.arrow_home"),
     "deltalake": ("prediction_log.delta_home",),
     "cloudpickle": (),
-    "pickle": (),
+    "pickle": ("importers.pickles",),
     "dill": (),
 }
 MAX_LINES = 400

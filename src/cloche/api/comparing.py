@@ -1,4 +1,4 @@
-"""`cloche compare`: the same rows to an old server and to a version here, before the one takes the place of the other."""
+"""`cloche compare`: the same rows to an old server and to a version here, before the one replaces the other."""
 
 from __future__ import annotations
 
@@ -162,7 +162,9 @@ class _Tally:
         return theirs, ours.prediction
 
     def _measure(self, theirs: Any, ours: Any) -> None:
-        pairs = zip(theirs, ours, strict=False) if isinstance(theirs, list) and isinstance(ours, list) else [(theirs, ours)]
+        pairs = (
+            zip(theirs, ours, strict=False) if isinstance(theirs, list) and isinstance(ours, list) else [(theirs, ours)]
+        )
         for one, other in pairs:
             if _is_number(one) and _is_number(other):
                 self._worst = max(self._worst or 0.0, abs(one - other))

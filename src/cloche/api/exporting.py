@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,11 +98,13 @@ def _onnx(opened: OpenArtifact, directory: Path) -> Iterator[str]:
     raw = converted.interface.to_json()
     if converted.interface.prepared is not None:
         raise RefusedError(
-            f"{opened.manifest.name}: its tensors are made from text by cloche ({converted.interface.prepared.by}), so the "
-            "ONNX file alone answers nothing; serve it with --engine onnx"
+            f"{opened.manifest.name}: its tensors are made from text by cloche ({converted.interface.prepared.by}), so "
+            "the ONNX file alone answers nothing; serve it with --engine onnx"
         )
     rows = golden.read(opened.directory / golden.GOLDEN)
-    golden.check_rows(opened.compiled, open_onnx({MODEL: converted.raw, INTERFACE: raw}, opened.contract), rows, _FLOAT32)
+    golden.check_rows(
+        opened.compiled, open_onnx({MODEL: converted.raw, INTERFACE: raw}, opened.contract), rows, _FLOAT32
+    )
     (directory / Path(MODEL).name).write_bytes(converted.raw)
     (directory / Path(INTERFACE).name).write_bytes(raw)
     yield f"compared on {len(rows)} golden rows, within 1e-5; ONNX computes in float32"
@@ -116,12 +118,12 @@ def _mlflow(opened: OpenArtifact, directory: Path) -> Iterator[str]:
     engine, manifest = _native(opened), opened.manifest
     why_not = _why_not_native(opened, engine)
     flavors = None if why_not else engine.flavor.mlflow(engine.native, directory)
-    packages = dict(_packages(manifest))
+    packages = dict(_packages(manifest, engine.flavor.packages))
     if flavors is None:
         shutil.copytree(opened.directory, directory / _ARTIFACT)
         loader = {"loader_module": _LOADER, "data": _ARTIFACT}
         flavors = {"python_function": loader}
-        packages["cloche"] = __version__
+        packages |= {"cloche": __version__}
         why = why_not or f"MLflow has no data format of its own for {manifest.framework}"
         yield f"opened by cloche's loader, so cloche has to be installed where MLflow runs: {why}"
     env = {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}
@@ -152,11 +154,12 @@ def _why_not_native(opened: OpenArtifact, engine: NativeEngine) -> str | None:
     return None
 
 
-def _packages(manifest: Manifest) -> Iterator[tuple[str, str]]:
+def _packages(manifest: Manifest, needed: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What the model was saved with, as far as it needs it; a build of one's own (`+cpu`) is nobody else's."""
     known = manifest.environment.packages
-    for name in ("numpy", "pandas", "scikit-learn", "skops", *sorted(known)):
+    for name in dict.fromkeys(("numpy", "pandas", *needed, "skops")):
         if name in known:
-            yield name, known[name]
+            yield name, known[name].partition("+")[0]
 
 
 def _environment(directory: Path, packages: Mapping[str, str], python: str) -> None:
@@ -167,7 +170,11 @@ def _environment(directory: Path, packages: Mapping[str, str], python: str) -> N
         directory / "python_env.yaml",
         {"python": version, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]},
     )
-    conda = {"name": "mlflow-env", "channels": ["conda-forge"], "dependencies": [f"python={version}", "pip", {"pip": lines}]}
+    conda = {
+        "name": "mlflow-env",
+        "channels": ["conda-forge"],
+        "dependencies": [f"python={version}", "pip", {"pip": lines}],
+    }
     yaml_home.write(directory / "conda.yaml", conda)
 
 

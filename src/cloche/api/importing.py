@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,8 +72,22 @@ def import_model(
             description=request.description or found.description,
         )
         version = save_request(here, opened.model, name, wanted, promote=promote, new_contract=new_contract)
-    notes = (*found.notes, *opened.notes)
+    notes = (*found.notes, *opened.notes, *_other_versions(found))
     return Imported(replace(version, notes=(*notes, *version.notes)), found.kind, opened.format, opened.sha256)
+
+
+def _other_versions(found: Found) -> Iterator[str]:
+    """Libraries that the model was saved with in another version than is installed here."""
+    for package, saved in found.saved_with.items():
+        try:
+            here = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        if saved.split(".")[:2] != here.split(".")[:2]:
+            yield (
+                f"saved with {package} {saved}, opened with {here}: such a model can open, answer, and be wrong; compare "
+                "it with the old server (cloche compare) before it takes its place"
+            )
 
 
 def _inputs(given: Any, found: Found, model: Any) -> Any:
@@ -82,8 +98,7 @@ def _inputs(given: Any, found: Found, model: Any) -> Any:
     names = [one.name for one in found.fields]
     if facts.names is None and facts.n_inputs is not None and names and len(names) != facts.n_inputs:
         raise ImportRefusedError(
-            f"{found.kind}: its signature names {len(names)} inputs ({', '.join(names[:10])}), and the model was fitted on "
-            f"{facts.n_inputs}; pass the training table: --inputs"
+            f"{found.kind}: its signature names {len(names)} inputs ({', '.join(names[:10])}), and the model was "
+            f"fitted on {facts.n_inputs}; pass the training table: --inputs"
         )
     return importers.table_of(found.fields, named=facts.names is not None)
-

@@ -45,8 +45,8 @@ class OtherServer:
     """
     A model server that somebody else wrote.
 
-    *wrap* is the name of the argument that the rows go under (BentoML), *answer* the key of the answers where it is none
-    of the usual ones; with *single* each row is sent alone, as one object.
+    *wrap* is the name of the argument that the rows go under (BentoML), *answer* the key of the answers where it is
+    none of the usual ones; with *single* each row is sent alone, as one object.
     """
 
     url: str
@@ -97,7 +97,7 @@ class OtherServer:
             response = connection.getresponse()
             return response.status, response.read(_MAX_ANSWER)
         except (OSError, http.client.HTTPException) as exc:
-            raise ServerUnreachableError(f"{self.url}: {exc or type(exc).__name__}") from exc
+            raise ServerUnreachableError(f"{self.url}: {str(exc) or type(exc).__name__}") from exc
         finally:
             connection.close()
 

@@ -1,5 +1,5 @@
 """
-The loader that an exported MLflow folder names (`loader_module: cloche.api.pyfunc`): MLflow opens a version through cloche.
+The loader that an exported MLflow folder names (`loader_module: cloche.api.pyfunc`): MLflow opens it through cloche.
 
 The whole load order of DESIGN 4 runs, with the trust of whoever runs MLflow; rows are checked by the contract.
 """

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from cloche.api.comparing import Compared, Refused, compare as compare_rows
+from cloche.api.comparing import Compared, Refused
+from cloche.api.comparing import compare as compare_rows
 from cloche.api.other_servers import WAYS, OtherServer, way_of
 from cloche.cli.output import json_option, print_json, print_table, store_option
 from cloche.errors import UsageError
@@ -19,10 +20,18 @@ _TABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("url", metavar="URL")
 @click.argument("reference", metavar="NAME[@VERSION]")
-@click.option("--rows", "table", type=_TABLE, required=True, metavar="TABLE", help="The rows to send: .csv or .parquet.")
-@click.option("--as", "server", type=click.Choice(sorted(WAYS)), default="mlflow", show_default=True, help="What answers there.")
-@click.option("--target", "targets", multiple=True, metavar="COLUMN", help="A column of TABLE that is not sent; repeat.")
-@click.option("--tolerance", type=click.FloatRange(min=0.0), help="How far numbers may differ [default: the version's own].")
+@click.option(
+    "--rows", "table", type=_TABLE, required=True, metavar="TABLE", help="The rows to send: .csv or .parquet."
+)
+@click.option(
+    "--as", "server", type=click.Choice(sorted(WAYS)), default="mlflow", show_default=True, help="What answers there."
+)
+@click.option(
+    "--target", "targets", multiple=True, metavar="COLUMN", help="A column of TABLE that is not sent; repeat."
+)
+@click.option(
+    "--tolerance", type=click.FloatRange(min=0.0), help="How far numbers may differ [default: the version's own]."
+)
 @click.option("--wrap", metavar="NAME", help="The argument that the rows go under (BentoML).")
 @click.option("--answer", metavar="KEY", help="The key of the answers, where it is none of the usual ones.")
 @click.option("--one-row", is_flag=True, help="Send each row alone, as one object.")

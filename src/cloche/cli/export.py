@@ -14,7 +14,13 @@ from cloche.cli.output import json_option, print_json, store_option
 @click.argument("reference", metavar="NAME[@VERSION]")
 @click.option("--to", type=click.Choice(("mlflow", "onnx")), required=True, help="Who is to read it.")
 @click.option(
-    "-o", "--output", "directory", type=click.Path(path_type=Path), required=True, metavar="DIR", help="An empty folder."
+    "-o",
+    "--output",
+    "directory",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="An empty folder.",
 )
 @store_option
 @json_option

@@ -21,7 +21,7 @@ __all__ = ["Found", "FoundField", "Opened", "find", "open_found", "table_of"]
 
 def find(path: Path, folder: Path) -> Found:
     """
-    What lies at *path*: a folder of another tool, an archive of one, or a model file. Archives are unpacked in *folder*.
+    What lies at *path*: a folder of another tool, an archive of one, or a model file; archives go to *folder*.
 
     Raises:
         NotFoundError: nothing is there.

@@ -39,7 +39,7 @@ class _MountAttr(ctypes.Structure):
 
 
 def limit(model_bytes: int) -> None:
-    """Limits of CPU, memory (by the size of the model), file sizes, open files; no core file. Cannot be raised again."""
+    """Limits of CPU, memory (by the size of the model), file sizes, open files; no core file. They cannot be raised."""
     memory = max(_LEAST_MEMORY, 16 * model_bytes)
     wanted = {
         resource.RLIMIT_CPU: CPU_S,

@@ -65,7 +65,8 @@ def _by_flavor(copy: Path, name: str, format_: Format, trust: TrustPolicy) -> An
     except SaveRefusedError as exc:
         known = ", ".join(sorted(one for entry in FLAVORS.values() for one in entry.suffixes))
         raise ImportRefusedError(
-            f"{name}: its content is {format_.name} ({format_.suffix}), which this cloche does not open; it opens {known}"
+            f"{name}: its content is {format_.name} ({format_.suffix}), which this cloche does not open; "
+            f"it opens {known}"
         ) from exc
     try:
         return flavor.open_file(path, trust)
@@ -90,7 +91,6 @@ def _converted(copy: Path, name: str, folder: Path, trust: TrustPolicy, digest: 
 def _versions(others: tuple[str, ...]) -> list[str]:
     if not others:
         return []
-    return [
-        f"parts of it were pickled under scikit-learn {', '.join(others[:5])}, another version than here: such a model "
-        "can open, answer, and be wrong; compare it with the old server (cloche compare) before it takes its place"
-    ]
+    told = ", ".join(others[:5])
+    why = "such a model can open, answer, and be wrong; compare it with the old server (cloche compare)"
+    return [f"parts of it were pickled under scikit-learn {told}, another version than here: {why}"]

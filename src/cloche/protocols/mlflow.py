@@ -2,7 +2,7 @@
 The dialect of MLflow's scoring server (3.x): `POST /invocations`, `GET /ping` and `/version`.
 
 A body is an object with exactly one of `dataframe_split`, `dataframe_records`, `instances` and `inputs`, or CSV; the
-answer is `{"predictions": […]}`. `params` are accepted and have no effect, as with any model of MLflow that declares none.
+answer is `{"predictions": […]}`. `params` are taken and have no effect, as with a model of MLflow that declares none.
 The rows themselves are read by the contract, as in every other dialect; fields that it does not know are refused.
 """
 
@@ -68,7 +68,7 @@ def _records(body: bytes) -> bytes | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     given = [one for one in (found.dataframe_records, found.instances, found.inputs) if one is not msgspec.UNSET]
-    raw = bytes(given[0]) if len(given) == 1 else b""  # type: ignore[arg-type]
+    raw = bytes(given[0]) if len(given) == 1 else b""
     plain = raw[:1] == b"[" and raw[1:].lstrip()[:1] == b"{"
     # A key that stands twice has quotes of its own: msgspec would take the last one without a word.
     return raw if plain and body.count(b'"') == raw.count(b'"') + 2 else None

@@ -60,7 +60,6 @@ class Asked:
             Deadline.of(headers.get(TIMEOUT_HEADER), admitted.started),
         )
 
-
     @classmethod
     def _in_dialect(cls, admitted: Admitted, dialect: Dialect) -> Asked:
         """Other servers know no options and no choice of answers."""

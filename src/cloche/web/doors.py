@@ -26,8 +26,8 @@ def checked(config: ServerConfig) -> ServerConfig:
     *config* with `auth` decided and `root_path` as `/models`.
 
     Raises:
-        UsageError: a rate, an origin, a proxy, a dialect, a prefix or a certificate that cannot be meant; `auth = "none"` where
-            others could call.
+        UsageError: a rate, an origin, a proxy, a dialect, a prefix or a certificate that cannot be meant;
+            `auth = "none"` where others could call.
     """
     model_rates(config.model_rate)
     Cors(config.cors_origin)

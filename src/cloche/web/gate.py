@@ -135,7 +135,8 @@ class Gate:
 
     *authenticators* are asked in turn who calls; None where nobody is asked, and an empty list lets nobody in. Where
     nobody is asked `Host` has to be a loopback name if *loopback*, and a browser's `Origin` this server itself or one
-    of *cors*; *dialects* are those whose paths lead somewhere. A mounted application passes `guard_host=False`: the program around it decides who comes in.
+    of *cors*; *dialects* are those whose paths lead somewhere. A mounted application passes
+    `guard_host=False`: the program around it decides who comes in.
     """
 
     def __init__(

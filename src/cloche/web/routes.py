@@ -1,7 +1,7 @@
 """
 The closed table of paths, and what each needs. Pure: no framework, no handler.
 
-`/v1/models/` and `/v2/models/` are reserved for other dialects. A path of a dialect is there where the server speaks it.
+`/v1/models/` and `/v2/models/` are reserved for other dialects. A dialect's paths are there where the server speaks it.
 """
 
 from __future__ import annotations

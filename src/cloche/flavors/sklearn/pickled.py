@@ -1,8 +1,8 @@
 """
 The names a pickle of a scikit-learn model may import when it is converted: a closed list, like that of `.skops` files.
 
-A whole package is never on it: `numpy.testing`, `joblib` and `pandas` hold functions that run code. Names are full ones,
-and each is a class, or a constructor that builds one from plain content.
+A whole package is never on it: `numpy.testing`, `joblib` and `pandas` hold functions that run code. Names are full
+ones, and each is a class, or a constructor that builds one from plain content.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ ndarray dtype _core.multiarray._reconstruct _core.multiarray.scalar _core.numeri
 ma.core._mareconstruct ma.core.MaskedArray
 random._pickle.__randomstate_ctor random._pickle.__generator_ctor random._pickle.__bit_generator_ctor
 random._mt19937.MT19937 random._pcg64.PCG64 random._philox.Philox random._sfc64.SFC64
-random.bit_generator.SeedSequence random.bit_generator.__pyx_unpickle_SeedSequence random._bit_generator.SeedSequence random._generator.Generator
+random.bit_generator.SeedSequence
+random.bit_generator.__pyx_unpickle_SeedSequence random._bit_generator.SeedSequence random._generator.Generator
 random.mtrand.RandomState
 """
 

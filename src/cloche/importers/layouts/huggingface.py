@@ -63,8 +63,8 @@ def _refuse_other(document: Mapping[str, Any]) -> None:
     found = next((key for key in _OTHER if key in document), None)
     if found is not None:
         raise ImportRefusedError(
-            f"{_FILE}: describes a model by its '{found}' ({str(document[found])[:60]}), for transformers or diffusers; "
-            "cloche serves tabular models"
+            f"{_FILE}: describes a model by its '{found}' ({str(document[found])[:60]}), for transformers or "
+            "diffusers; cloche serves tabular models"
         )
 
 
