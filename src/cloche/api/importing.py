@@ -85,8 +85,8 @@ def _other_versions(found: Found) -> Iterator[str]:
             continue
         if saved.split(".")[:2] != here.split(".")[:2]:
             yield (
-                f"saved with {package} {saved}, opened with {here}: such a model can open, answer, and be wrong; compare "
-                "it with the old server (cloche compare) before it takes its place"
+                f"saved with {package} {saved}, opened with {here}: such a model can open, answer, and be wrong; "
+                "compare it with the old server (cloche compare) before it takes its place"
             )
 
 
