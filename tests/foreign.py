@@ -56,7 +56,11 @@ def bento(folder: Path, content: bytes, file: str = "saved_model.pkl") -> Path:
     """A model of BentoML's store, by hand in its documented layout."""
     version = folder / "boxes" / "v1"
     version.mkdir(parents=True)
-    context = {"framework_name": "sklearn", "framework_versions": {"scikit-learn": "1.9.1"}, "bentoml_version": "1.4.40"}
+    context = {
+        "framework_name": "sklearn",
+        "framework_versions": {"scikit-learn": "1.9.1"},
+        "bentoml_version": "1.4.40",
+    }
     document = {"name": "boxes", "version": "v1", "module": "bentoml.sklearn", "context": context, "api_version": "v1"}
     (version / "model.yaml").write_text(json.dumps(document))
     (version / file).write_bytes(content)

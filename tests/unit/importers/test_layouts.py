@@ -89,7 +89,9 @@ _UNKNOWN = {"python_function": {"loader_module": "mlflow.pyfunc.model"}}
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        pytest.param(lambda p: foreign.mlflow(p / "m", b"x", flavors={}), "flavors: expected a mapping", id="no-flavor"),
+        pytest.param(
+            lambda p: foreign.mlflow(p / "m", b"x", flavors={}), "flavors: expected a mapping", id="no-flavor"
+        ),
         pytest.param(
             lambda p: foreign.mlflow(p / "m", b"x", flavors=_UNKNOWN),
             "the only flavor is python_function",
@@ -105,7 +107,9 @@ _UNKNOWN = {"python_function": {"loader_module": "mlflow.pyfunc.model"}}
         pytest.param(
             lambda p: foreign.mlflow(p / "m", b"x", signature={"inputs": "[1]"}), "expected a JSON list", id="signature"
         ),
-        pytest.param(lambda p: foreign.pin(p / "b", b"x", type="csv"), "expected a pin of a model", id="a-pin-of-a-table"),
+        pytest.param(
+            lambda p: foreign.pin(p / "b", b"x", type="csv"), "expected a pin of a model", id="a-pin-of-a-table"
+        ),
         pytest.param(lambda p: p, "not a folder that is known here", id="an-empty-folder"),
     ],
 )

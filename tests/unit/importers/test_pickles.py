@@ -155,7 +155,9 @@ def _behind_an_array(canary: Path) -> bytes:
             lambda c: pickle.dumps([artifacts.linear(), foreign.Calls(exec, "1")]), "builtins.exec", id="after-a-model"
         ),
         pytest.param(
-            lambda c: pickle.dumps({"os.system": foreign.Calls(exec, "1")}, protocol=0), "__builtin__.exec", id="protocol-0"
+            lambda c: pickle.dumps({"os.system": foreign.Calls(exec, "1")}, protocol=0),
+            "__builtin__.exec",
+            id="protocol-0",
         ),
     ],
 )
@@ -220,7 +222,7 @@ def test_whatever_is_changed_in_a_file_nothing_beyond_the_list_is_imported(
     asked, broken = pickles.names(bytes(raw))
     if broken is None and all(one in _ALLOWED for one in asked):
         return
-    with pytest.raises(Exception):  # noqa: B017, PT011  whatever it is, it is raised before an import
+    with pytest.raises(Exception):  # noqa: B017  whatever it is, it is raised before an import
         pickles.load(bytes(raw), frozenset())
 
 
