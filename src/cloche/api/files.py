@@ -33,7 +33,8 @@ def open_model_file(
     if path.suffix.lower() in _PICKLES:
         raise SaveRefusedError(
             f"{path}: a pickle runs code when it is opened, so it is not opened; in the program that made it, call "
-            f"cloche.save(model, NAME, inputs=X), or skops.io.dump(model, '{path.stem}.skops') and save that file"
+            f"cloche.save(model, NAME, inputs=X), or skops.io.dump(model, '{path.stem}.skops') and save that file; "
+            f"or, if you know who made it, convert it with cloche import {path} --trust"
         )
     arguments = None if config is None else _read_config(config)
     return flavor_of_file(path, trust.flavors).open_parts(path, trust, module=module, config=arguments)

@@ -42,6 +42,8 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
     "--device",
     type=click.Choice(("cpu", "cuda", "mps", "auto")),
     help="Where PyTorch computes; auto: on what there is [default: cpu].",
+)
+@click.option(
     "--dialect",
     multiple=True,
     type=click.Choice(sorted(DIALECTS)),
