@@ -1,4 +1,4 @@
-"""`cloche export`: folders that MLflow reads, ONNX files that onnxruntime runs; MLflow itself is met in `test_peers`."""
+"""`cloche export`: folders that MLflow reads, ONNX files that onnxruntime runs; MLflow itself is in `test_peers`."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ def test_an_error_body_keeps_its_schema():
     made = document(penguins())
     with pytest.raises(InvalidInputError) as caught:
         compile_contract(PENGUINS).decode_json(b'[{"island": "Dreem", "bill_length_mm": []}]')
-    body = json.loads(problems.body("InvalidInput", str(caught.value), "R", caught.value))
+    body = json.loads(problems.body(400, "InvalidInput", str(caught.value), "R", caught.value))
     schema = made["components"]["responses"]["Error400"]["content"]["application/json"]["schema"]
     assert body["problems"]
     assert valid(made, schema, body)
