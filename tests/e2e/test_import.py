@@ -102,6 +102,21 @@ def test_a_model_of_another_tool_answers_as_it_did(
     assert model.manifest.training.rows is None
 
 
+@pytest.mark.usefixtures("_shut_in")
+def test_every_decision_is_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = str(foreign.mlflow(tmp_path / "m", foreign.gadget(tmp_path / "canary")))
+    for flags in ([], ["--trust"]):
+        assert cloche_here("import", path, "--name", "boxes", *flags, store=tmp_path / "s").returncode == 1
+    [written] = (tmp_path / "state").rglob("audit.jsonl")
+    told = [json.loads(line) for line in written.read_text().splitlines()]
+    assert [(one["what"], one["verdict"], one.get("sandbox")) for one in told] == [
+        ("import", "refused", None),
+        ("import", "trusted", True),
+    ]
+    assert told[0]["sha256"] == told[1]["sha256"]
+
+
 def test_with_a_table_ranges_and_a_reference_are_learnt(tmp_path: Path) -> None:
     table = pd.DataFrame({"length": range(200), "width": [0.5] * 200, "y": ["big"] * 199 + ["small"]})
     table.to_csv(tmp_path / "train.csv", index=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloche import audit
 from cloche.errors import ImportRefusedError, RefusedError, SaveRefusedError, UntrustedCodeError
 from cloche.flavors import FLAVORS, flavor_of_file, get_flavor
 from cloche.importers import contained, sandbox
@@ -41,6 +42,8 @@ def open_found(found: Found, folder: Path, trust: TrustPolicy, *, trusted: bool,
     format_ = format_of(copy) if copy.stat().st_size else None
     if format_ is None:
         raise ImportRefusedError(f"{name}: the file is empty")
+    if format_.code:
+        _decided(found, format_, digest, trust, trusted=trusted, isolate=isolate)
     if format_.code and not trusted:
         raise UntrustedCodeError(
             f"{name}: its content is {_article(format_)}, and such a file runs code when it is opened; it was not. If "
@@ -50,6 +53,22 @@ def open_found(found: Found, folder: Path, trust: TrustPolicy, *, trusted: bool,
     if format_.suffix is None:
         return _converted(copy, name, folder, trust, digest, isolate=isolate)
     return Opened(_by_flavor(copy, name, format_, trust), digest, format_.name)
+
+
+def _decided(found: Found, format_: Format, digest: str, trust: TrustPolicy, *, trusted: bool, isolate: bool) -> None:
+    """Put on record that a file which runs code was trusted, before it is opened; or that it was not."""
+    audit.record(
+        trust.audit,
+        who=trust.who,
+        what="import",
+        verdict="trusted" if trusted else "refused",
+        must=trusted,
+        file=str(found.file),
+        kind=found.kind,
+        format=format_.name,
+        sha256=digest,
+        sandbox=isolate if trusted else None,
+    )
 
 
 def _article(format_: Format) -> str:

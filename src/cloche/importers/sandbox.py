@@ -137,6 +137,6 @@ def _refused(answer: _Answer, name: str) -> Exception:
     broken = f" (and it is broken: {answer.broken})" if answer.broken else ""
     return UntrustedTypeError(
         f"{name}: the pickle imports names that are not on the allow-list: {shown}{broken}; it was not opened. "
-        "Own classes that you have read, installed where the model runs, are allowed with "
-        f'trust.allowed_types = ["{answer.foreign[0]}"] in the configuration of the user or the system'
+        "An operator who has read the code of its own classes, installed where the model runs, allows each: "
+        f"cloche trust --type {answer.foreign[0]}"
     )
