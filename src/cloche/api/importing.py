@@ -67,7 +67,7 @@ def import_model(
         }
         wanted = replace(
             request,
-            inputs=_inputs(request.inputs, found, opened.model),
+            inputs=_inputs(request, found, opened.model),
             lineage=lineage,
             description=request.description or found.description,
         )
@@ -90,11 +90,14 @@ def _other_versions(found: Found) -> Iterator[str]:
             )
 
 
-def _inputs(given: Any, found: Found, model: Any) -> Any:
+def _inputs(request: SaveRequest, found: Found, model: Any) -> Any:
     """The training table, or the names and types that the layout tells, in the model's own order."""
-    if given is not None:
-        return given
-    facts = flavor_of(model).facts(model)
+    if request.inputs is not None:
+        return request.inputs
+    if not found.fields:
+        return None
+    flavor = flavor_of(model)
+    facts = flavor.facts(flavor.bundle(model, request.model_options, None))
     names = [one.name for one in found.fields]
     if facts.names is None and facts.n_inputs is not None and names and len(names) != facts.n_inputs:
         raise ImportRefusedError(

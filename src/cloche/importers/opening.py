@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cloche import audit
-from cloche.errors import ImportRefusedError, RefusedError, SaveRefusedError, UntrustedCodeError
+from cloche.errors import ImportRefusedError, RefusedError, SaveRefusedError, UntrustedCodeError, UsageError
 from cloche.flavors import FLAVORS, flavor_of_file, get_flavor
 from cloche.importers import contained, sandbox
 from cloche.importers.contents import Format, format_of
@@ -47,12 +47,15 @@ def open_found(found: Found, folder: Path, trust: TrustPolicy, *, trusted: bool,
     if format_.code and not trusted:
         raise UntrustedCodeError(
             f"{name}: its content is {_article(format_)}, and such a file runs code when it is opened; it was not. If "
-            "you know who made it, say --trust: it is opened in a process that is shut in, and kept in a format that "
-            "runs nothing"
+            f"you know who made it, say --trust: {_CONVERTED if format_.suffix is None else _KEPT}"
         )
     if format_.suffix is None:
         return _converted(copy, name, folder, trust, digest, isolate=isolate)
     return Opened(_by_flavor(copy, name, format_, trust), digest, format_.name)
+
+
+_CONVERTED = "it is opened in a process that is shut in, and kept in a format that runs nothing"
+_KEPT = "it is opened by its own library, not shut in, and stays what it is wherever it is served"
 
 
 def _decided(found: Found, format_: Format, digest: str, trust: TrustPolicy, *, trusted: bool, isolate: bool) -> None:
@@ -67,7 +70,7 @@ def _decided(found: Found, format_: Format, digest: str, trust: TrustPolicy, *, 
         kind=found.kind,
         format=format_.name,
         sha256=digest,
-        sandbox=isolate if trusted else None,
+        sandbox=isolate and format_.suffix is None if trusted else None,
     )
 
 
@@ -89,9 +92,16 @@ def _by_flavor(copy: Path, name: str, format_: Format, trust: TrustPolicy) -> An
         ) from exc
     try:
         return flavor.open_file(path, trust)
+    except UsageError as exc:  # the file alone is not enough for its library
+        raise ImportRefusedError(f"{_named(exc, path, name)} (cloche save {name} takes what it asks for)") from exc
     except RefusedError as exc:
-        exc.args = (str(exc).replace(str(path), name).replace(path.name, name),)
+        exc.args = (_named(exc, path, name),)
         raise
+
+
+def _named(exc: Exception, path: Path, name: str) -> str:
+    """What *exc* says, of the file as its owner calls it."""
+    return str(exc).replace(str(path), name).replace(path.name, name)
 
 
 def _converted(copy: Path, name: str, folder: Path, trust: TrustPolicy, digest: str, *, isolate: bool) -> Opened:

@@ -241,3 +241,11 @@ def test_a_skops_file_with_a_gadget_is_refused_by_the_flavor(tmp_path: Path) -> 
     path = foreign.zipped(tmp_path / "m.pkl", {"schema.json": schema})
     with pytest.raises(ArtifactError, match=r"m\.pkl"):
         importers.open_found(importers.find(path, work), work, DEFAULT, trusted=True, isolate=True)
+
+
+def test_an_r_object_is_not_opened_without_trust_and_nothing_is_promised_of_it(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (tmp_path / "fit.txt").write_bytes(b"X\n\x00\x00\x00\x03" + bytes(16))
+    with pytest.raises(UntrustedCodeError, match="an R object.*not shut in"):
+        importers.open_found(importers.find(tmp_path / "fit.txt", work), work, DEFAULT, trusted=False, isolate=True)
