@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import io
 import json
 import os
@@ -13,8 +15,10 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
 import skops.io
@@ -100,6 +104,46 @@ def test_a_model_of_another_tool_answers_as_it_did(
     assert (lineage["imported_from"], lineage["trusted"], len(lineage["sha256"])) == (kind, bool(flags), 64)
     assert [field.name for field in model.contract.inputs] == list(artifacts.COLUMNS)
     assert model.manifest.training.rows is None
+
+
+_TABLE = pd.DataFrame(np.random.default_rng(0).normal(size=(120, 2)), columns=list(artifacts.COLUMNS))
+_LABELS = np.where(_TABLE.length > 0, "small", "big")
+
+
+def _lightgbm(place: Path) -> Any:
+    lightgbm = importlib.import_module("lightgbm")
+    model = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(_TABLE, _LABELS)
+    model.booster_.save_model(place / "model.pkl")
+    return model.predict_proba(_TABLE.head(1))[0]
+
+
+def _pickled_lightgbm(place: Path) -> Any:
+    lightgbm = importlib.import_module("lightgbm")
+    model = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(_TABLE, _LABELS)
+    (place / "model.pkl").write_bytes(pickle.dumps(model))
+    return model.predict_proba(_TABLE.head(1))[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "library", "format_", "flags"),
+    [
+        pytest.param(_lightgbm, "lightgbm", "LightGBM", [], id="lightgbm"),
+        pytest.param(_pickled_lightgbm, "lightgbm", "pickle", ["--trust"], id="lightgbm-pickled"),
+    ],
+)
+@pytest.mark.usefixtures("_shut_in")
+def test_files_of_other_libraries_go_by_the_table_of_flavors(
+    make: Callable[[Path], Any], library: str, format_: str, flags: list[str], tmp_path: Path
+) -> None:
+    needs(importlib.util.find_spec(library), f"needs {library}")
+    expected = make(tmp_path)
+    told = ["import", str(tmp_path / "model.pkl"), "--name", "boxes", *flags, "--json"]
+    done = cloche_here(*told, store=tmp_path / "s")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["format"] == format_
+    answer = cloche.load("boxes", store=str(tmp_path / "s")).predict(_TABLE.head(1))
+    shares = [share[0] for share in (answer.probabilities or {}).values()]
+    assert shares == pytest.approx(list(expected), abs=1e-9)
 
 
 @pytest.mark.usefixtures("_shut_in")

@@ -124,7 +124,7 @@ def _mlflow(opened: OpenArtifact, directory: Path) -> Iterator[str]:
         loader = {"loader_module": _LOADER, "data": _ARTIFACT}
         flavors = {"python_function": loader}
         packages |= {"cloche": __version__}
-        why = why_not or f"MLflow has no data format of its own for {manifest.framework}"
+        why = why_not or f"a model of {manifest.framework} is not written in a layout of MLflow's own here"
         yield f"opened by cloche's loader, so cloche has to be installed where MLflow runs: {why}"
     env = {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}
     flavors["python_function"] |= {"env": env, "python_version": manifest.environment.python}

@@ -9,6 +9,7 @@ from typing import Any
 from cloche import audit
 from cloche.errors import ImportRefusedError, RefusedError, SaveRefusedError, UntrustedCodeError, UsageError
 from cloche.flavors import FLAVORS, flavor_of_file, get_flavor
+from cloche.flavors.boosted import estimator_of
 from cloche.importers import contained, sandbox
 from cloche.importers.contents import Format, format_of
 from cloche.importers.found import Found
@@ -113,7 +114,7 @@ def _converted(copy: Path, name: str, folder: Path, trust: TrustPolicy, digest: 
     if flavor.code(made.options) is not None:
         raise ImportRefusedError(f"{name}: what it was converted to would run code when it is opened; it was not")
     contained.check_folder(made.directory)
-    model = flavor.load(made.directory, made.options, trust)
+    model = estimator_of(flavor.load(made.directory, made.options, trust))
     return Opened(model, digest, "pickle", tuple(_versions(made.versions)))
 
 
