@@ -235,7 +235,7 @@ def spied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_without_trust_r_is_not_started(folder: Path, spied: Path) -> None:
-    with pytest.raises(UntrustedCodeError, match=r"an \.rds file can hold code .*trusted_digests"):
+    with pytest.raises(UntrustedCodeError, match=r"an \.rds file can hold code .*cloche trust"):
         cloche.load("paid", store=str(folder / "store"))
     assert cloche_here("promote", "paid", "1", store=folder / "store").returncode == 1
     assert run("serve", "paid", "--port", "0", store=folder / "store").returncode != 0
