@@ -175,7 +175,7 @@ def test_a_killed_worker_loses_no_count(managed: Managed) -> None:
     wait_for(lambda: not pids & {one["pid"] for one in managed.status()["workers"] if one["alive"]})
     for _ in range(10):
         wait_for(lambda: _answers(managed))
-    assert managed.counted() == before + 10
+    assert wait_for(lambda: managed.counted() == before + 10)  # an answer is counted when it has left
 
 
 def _answers(managed: Managed) -> bool:
@@ -189,8 +189,10 @@ def test_a_real_prometheus_reads_the_sums(managed: Managed, tmp_path: Path) -> N
     binary = shutil.which("prometheus")
     needs(binary, "needs Prometheus (Debian: prometheus)")
     assert binary is not None
+    before = managed.counted()
     statuses = [managed.predict() for _ in range(7)] + [managed.predict({"island": 1}) for _ in range(3)]
     assert statuses == [200] * 7 + [400] * 3
+    assert wait_for(lambda: managed.counted() >= before + 10)
     found = managed.status()["requests"]
     (tmp_path / "key").write_text(managed.key)
     (tmp_path / "prometheus.yml").write_text(f"""
