@@ -45,14 +45,30 @@ def student(freedom: int) -> float:
 # -- shares ---------------------------------------------------------------------------------------
 
 
-def wilson(successes: float, n: int) -> Interval | None:
+def wilson(successes: float, n: float, z: float = Z) -> Interval | None:
     """The score interval of a share (E. B. Wilson, JASA 22, 1927)."""
     if n <= 0:
         return None
-    share, z2 = successes / n, Z * Z
+    share, z2 = successes / n, z * z
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    half = z / (1 + z2 / n) * math.sqrt(max(0.0, share * (1 - share)) / n + z2 / (4 * n * n))
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def of_two_shares(one: tuple[float, float], other: tuple[float, float], z: float = Z) -> Interval | None:
+    """
+    Of the difference of two shares, each given as (hits, n), on different rows.
+
+    The hybrid score interval (R. G. Newcombe, Stat. Med. 17, 1998, method 10).
+    """
+    first, second = wilson(*one, z), wilson(*other, z)
+    if first is None or second is None:
+        return None
+    p, q = one[0] / one[1], other[0] / other[1]
+    return (
+        p - q - math.hypot(p - first[0], second[1] - q),
+        p - q + math.hypot(first[1] - p, q - second[0]),
+    )
 
 
 def of_strata(hits: Floats, sizes: Floats, weights: Floats) -> Interval | None:
@@ -105,9 +121,19 @@ def plain(value: float, influence: Floats) -> Interval | None:
     return None if half is None else (value - half, value + half)
 
 
+def half_width(squares: float, n: float, freedom: int | None = None) -> float | None:
+    """t · se of an estimate whose influence function has *squares* as the sum of its squares over n rows."""
+    error = math.sqrt(max(0.0, squares) / (n * (n - 1))) if n > 1 else math.inf
+    return student(freedom or max(1, int(n) - 1)) * error if 0 < error < math.inf else None
+
+
 def of_share(value: float, influence: Floats, freedom: int | None = None) -> Interval | None:
     """On the logit scale, so that it stays within 0 and 1; none for a value at one of these ends."""
-    half = _half(influence, freedom)
+    return on_logit(value, _half(influence, freedom))
+
+
+def on_logit(value: float, half: float | None) -> Interval | None:
+    """The interval of a share whose half width is *half*, made on the logit scale."""
     if half is None or not 0 < value < 1:
         return None
     centre, width = math.log(value / (1 - value)), half / (value * (1 - value))
@@ -116,7 +142,11 @@ def of_share(value: float, influence: Floats, freedom: int | None = None) -> Int
 
 def of_size(value: float, influence: Floats) -> Interval | None:
     """On the log scale, so that it stays above 0; none for 0."""
-    half = _half(influence)
+    return on_log(value, _half(influence))
+
+
+def on_log(value: float, half: float | None) -> Interval | None:
+    """The interval of a size whose half width is *half*, made on the log scale."""
     if half is None or value <= 0:
         return None
     return value * math.exp(-half / value), value * math.exp(min(700.0, half / value))
@@ -129,8 +159,7 @@ def of_r2(value: float, influence: Floats) -> Interval | None:
 
 
 def _half(influence: Floats, freedom: int | None = None) -> float | None:
-    error = standard_error(influence)
-    return student(freedom or influence.size - 1) * error if 0 < error < math.inf else None
+    return half_width(float(influence @ influence), influence.size, freedom)
 
 
 def _logistic(x: float) -> float:
