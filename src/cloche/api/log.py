@@ -46,7 +46,11 @@ def fold(here: Workplace) -> list[Folded]:
 
 def monitor(here: Workplace, stopping: Callable[[], bool]) -> None:
     """Fold until *stopping*, then once more."""
-    loop = watcher(here.registry, retention_days=here.settings.log.retention_days)
+    loop = watcher(
+        here.registry,
+        retention_days=here.settings.log.retention_days,
+        label_horizon_days=here.settings.log.label_horizon_days,
+    )
     loop.run(stopping)
     loop.finish(5.0)
 

@@ -95,6 +95,8 @@ class QualityMetric(msgspec.Struct, frozen=True, kw_only=True):
     One metric over time: `realised` from labels (with interval), `estimated` without (CBPE, DLE).
 
     `labelled` is the share of rows that have a label by step; a step of which more labels are expected is provisional.
+    `value`, from `low` to `high` over `n` labelled rows, is that of the whole range, without provisional steps where
+    the others have rows enough; `state` and `why` say whether that is worse than the baseline.
     """
 
     name: str
@@ -104,6 +106,12 @@ class QualityMetric(msgspec.Struct, frozen=True, kw_only=True):
     estimated: Series | None = None
     labelled: list[float | None] = []
     provisional: list[bool] = []
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    state: LampState = "unknown"
+    why: str = ""
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +125,19 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     gap: float | None = None  #: from the whole, where it is significant
+
+
+class ConceptDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Whether the loss of the live version has risen in the order in which labels came: `at` is when that was seen last,
+    `before` and `after` are the mean losses on its two sides (errors, or parts of four times the mean error).
+    """
+
+    version: int
+    n: int
+    at: float | None = None
+    before: float | None = None
+    after: float | None = None
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,6 +223,7 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
     quality: list[QualityMetric] = []
     segments: list[Segment] = []
     calibration: list[dict[str, float]] = []
+    concept: ConceptDrift | None = None
     alerts: list[AlertRow] = []
     versions: list[VersionRow] = []
     marks: list[Mark] = []

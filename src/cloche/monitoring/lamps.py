@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from cloche.monitoring.documents import FieldDrift, Lamp, Lamps, LampState, QualityMetric
+from cloche.monitoring.documents import ConceptDrift, FieldDrift, Lamp, Lamps, LampState, QualityMetric
 from cloche.monitoring.service import service_lamp
 from cloche.monitoring.tallies import Tally
 
 _ANSWERS: Final = ("prediction", "confidence")
 _SHOWN: Final = 3
+#: A rise of the loss is told for a day: the detector takes the new level for granted then.
+_CONCEPT_S: Final = 86_400.0
 
 
 def lit(
-    before: Lamps, recent: Tally, drift: Sequence[FieldDrift], quality: Sequence[QualityMetric], now: float
+    before: Lamps,
+    recent: Tally,
+    drift: Sequence[FieldDrift],
+    quality: Sequence[QualityMetric],
+    now: float,
+    concept: ConceptDrift | None = None,
 ) -> Lamps:
     """The lamps now; one whose state is that of *before* keeps its "since"."""
     answers = [one for one in drift if one.type != "pair" and one.name in _ANSWERS]
@@ -24,7 +31,7 @@ def lit(
         service=_since(before.service, service_lamp(recent, None), now),
         data=_since(before.data, _of_drift(inputs, "field"), now),
         predictions=_since(before.predictions, _of_drift(answers, "answer"), now),
-        performance=_since(before.performance, _of_quality(quality), now),
+        performance=_since(before.performance, _of_quality(quality, concept, now), now),
     )
 
 
@@ -47,25 +54,18 @@ def _of_drift(those: Sequence[FieldDrift], what: str) -> Lamp:
     return Lamp(state="ok", why=f"{len(known)} {what}{'s' if len(known) != 1 else ''} as in the reference")
 
 
-def _of_quality(metrics: Sequence[QualityMetric]) -> Lamp:
-    """From the first metric: worse than its baseline by more than chance explains, or not."""
-    for one in metrics:
-        for kind, line in (("live", one.realised), ("estimated", one.estimated)):
-            last = None if line is None else _last(line.values)
-            if line is None or last is None or one.baseline is None:
-                continue
-            bound = _last((line.high if one.better == "higher" else line.low) or line.values)
-            if bound is None:
-                bound = last
-            worse = bound < one.baseline if one.better == "higher" else bound > one.baseline
-            why = f"{kind} {one.name} {last:.3g}, when it was saved {one.baseline:.3g}"
-            return Lamp(state=("alarm" if kind == "live" else "warn") if worse else "ok", why=why)
-    return Lamp(state="unknown", why="no labels yet, and nothing to estimate from")
-
-
-def _last(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return known[-1] if known else None
+def _of_quality(metrics: Sequence[QualityMetric], concept: ConceptDrift | None, now: float) -> Lamp:
+    """From the first metric: worse than its baseline by more than chance explains, or not; then what labels say."""
+    told = next((one for one in metrics if one.state != "unknown"), None)
+    if told is not None and told.state != "ok":
+        return Lamp(state=told.state, why=told.why)
+    if concept is not None and concept.at is not None and now - concept.at < _CONCEPT_S:
+        why = f"the loss has risen from {concept.before:.3g} to {concept.after:.3g} as labels came"
+        return Lamp(state="warn", why=why)
+    if told is not None:
+        return Lamp(state="ok", why=told.why)
+    why = next((one.why for one in metrics if one.why), "no labels yet, and nothing to estimate from")
+    return Lamp(state="unknown", why=why)
 
 
 def _since(before: Lamp, now: Lamp, at: float) -> Lamp:

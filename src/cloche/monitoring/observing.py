@@ -18,6 +18,7 @@ from cloche.monitoring import lamps, service
 from cloche.monitoring.documents import (
     RANGES,
     AlertRow,
+    ConceptDrift,
     FieldDrift,
     Lamps,
     Mark,
@@ -57,7 +58,7 @@ class Watched:
     keepers: dict[int, Keeper] = field(default_factory=dict)
     verdicts: dict[int, list[FieldDrift]] = field(default_factory=dict)
     made: dict[str, float] = field(default_factory=dict)
-    rows: int = -1
+    news: object = None  #: how many requests, and what labels; another look is worth it where that changed
     looked: float = 0.0
     lamps: Lamps = field(default_factory=Lamps)
 
@@ -82,6 +83,7 @@ class Quality:
     metrics: list[QualityMetric] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     calibration: list[dict[str, float]] = field(default_factory=list)
+    concept: ConceptDrift | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Observer:
         quality_of: QualityOf = lambda _seen, _range: Quality(),
         alerts_of: AlertsOf = lambda _seen, _quality, _lamps: [],
         uptime_of: UptimeOf = lambda _model, _start, _step, _count: [],
+        news_of: Callable[[str], object] = lambda _model: None,
         owner_of: Callable[[str], Owner] = lambda _model: Owner(),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -122,6 +125,7 @@ class Observer:
         self._quality_of = quality_of
         self._alerts_of = alerts_of
         self._uptime_of = uptime_of
+        self._news_of = news_of
         self._owner_of = owner_of
         self._clock = clock
         self._watched: dict[str, Watched] = {}
@@ -143,15 +147,16 @@ class Observer:
         live = _live(routes)
         found = list(history(self._registry.store, watched.model, now - _SERVICE_S, now + 60))
         rows = sum(one.tally.requests for one in found)
-        if rows == watched.rows and now - watched.looked < _AT_LEAST_S:
+        news = rows, self._news_of(watched.model)
+        if news == watched.news and now - watched.looked < _AT_LEAST_S:
             return
-        watched.rows, watched.looked = rows, now
+        watched.news, watched.looked = news, now
         reference = self._references.of(watched.model, live) if live is not None else Reference()
         recent = summed(one.tally for one in found)
         drift = self._judged(watched, live, reference, now)
         seen = Seen(watched.model, self._task(watched.model, live), live, now, reference, recent, drift)
         quality = self._quality_of(seen, "24h")
-        watched.lamps = lamps.lit(watched.lamps, seen.recent, drift, quality.metrics, now)
+        watched.lamps = lamps.lit(watched.lamps, seen.recent, drift, quality.metrics, now, quality.concept)
         alerts = self._alerts_of(seen, quality, watched.lamps)
         for range_ in RANGES:
             if now - watched.made.get(range_, 0.0) >= _EVERY[range_]:
@@ -207,6 +212,7 @@ class Observer:
             quality=quality.metrics,
             segments=quality.segments,
             calibration=quality.calibration,
+            concept=quality.concept,
             alerts=alerts,
             versions=self._versions(seen.model, found),
             marks=_marks(routes, start),

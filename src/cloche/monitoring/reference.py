@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+import numpy as np
+
+Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,30 @@ class FieldReference:
         return bool(self.counts)
 
 
+class Estimation(msgspec.Struct, frozen=True):
+    """
+    What quality is estimated from without labels, learnt on the test set.
+
+    `of` "probability" (of the second of two `classes`) or "confidence": `offsets` are added to what lies between
+    `edges`, one more than those. `of` "prediction": means of |e|, e² and e⁴ by the bins of the answers.
+    """
+
+    of: Literal["probability", "confidence", "prediction"]
+    n: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+    edges: tuple[float, ...] = ()
+    offsets: tuple[float, ...] = ()
+    a: tuple[float, ...] = ()
+    e2: tuple[float, ...] = ()
+    e4: tuple[float, ...] = ()
+
+    def calibrated(self, shares: Values) -> Values:
+        """Probabilities as they came true on the test set."""
+        offsets = np.array(self.offsets)[np.searchsorted(np.array(self.edges), shares, side="right")]
+        found: Values = np.clip(shares + offsets, 0.0, 1.0)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """
@@ -54,6 +81,7 @@ class Reference:
     quality: tuple[Mapping[str, Any], ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     correlations: tuple[float, ...] = ()
+    estimation: Estimation | None = None
 
     @classmethod
     def of(cls, raw: bytes | None) -> Reference:
@@ -73,6 +101,7 @@ class Reference:
             quality=tuple(document.get("quality") or ()),
             pairs=tuple((one["fields"][0], one["fields"][1]) for one in pairs),
             correlations=tuple(one["correlation"] for one in pairs),
+            estimation=msgspec.convert(document.get("estimation"), Estimation | None),
         )
 
 

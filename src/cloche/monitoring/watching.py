@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 from typing import Any
 
@@ -11,14 +12,17 @@ from cloche.prediction_log.monitoring import Monitor, holder
 from cloche.registry import Registry
 
 
-def watcher(registry: Registry, *, retention_days: float | None) -> Monitor:
-    """A monitor of the store of *registry* that folds, counts and publishes documents."""
+def watcher(registry: Registry, *, retention_days: float | None, label_horizon_days: float = 30.0) -> Monitor:
+    """
+    A monitor of the store of *registry* that folds, counts and publishes documents; *label_horizon_days* is how late a
+    label by key may be, of models that set nothing else.
+    """
     recent = Recent()
     return Monitor(
         registry.store,
         holder(),
         derive=counting(registry, recent),
-        observe=_Looking(registry, recent),
+        observe=_Looking(registry, recent, label_horizon_days),
         retention_days=retention_days,
     )
 
@@ -26,7 +30,8 @@ def watcher(registry: Registry, *, retention_days: float | None) -> Monitor:
 class _Looking:
     """The observer, made with the first look: SciPy takes a second, and no fold waits for it."""
 
-    def __init__(self, registry: Registry, recent: Recent) -> None:
+    def __init__(self, registry: Registry, recent: Recent, label_horizon_days: float) -> None:
+        self._horizon = dt.timedelta(days=label_horizon_days)
         self._registry = registry
         self._recent = recent
         self._observer: Any = None
@@ -34,5 +39,9 @@ class _Looking:
     def __call__(self) -> None:
         if self._observer is None:
             observing: Any = importlib.import_module("cloche.monitoring.observing")
-            self._observer = observing.Observer(self._registry, recent=self._recent)
+            quality: Any = importlib.import_module("cloche.monitoring.quality.watch")
+            watch = quality.QualityWatch(self._registry, horizon=self._horizon)
+            self._observer = observing.Observer(
+                self._registry, recent=self._recent, quality_of=watch, news_of=watch.news
+            )
         self._observer.look()

@@ -110,6 +110,16 @@ class LogTable:
         with errors(self._store, self.path):
             return sorted(one["date"] for one in self.handle.partitions())
 
+    def rows_by_date(self) -> dict[str, int]:
+        """How many rows each day holds, from the statistics alone."""
+        with errors(self._store, self.path):
+            added = self.handle.get_add_actions(flatten=True)
+            found: dict[str, int] = {}
+            columns = [added.column(name).to_pylist() for name in ("partition.date", "num_records")]
+            for date, n in zip(*columns, strict=True):
+                found[date] = found.get(date, 0) + (n or 0)
+            return found
+
     def rows_and_bytes(self) -> tuple[int, int]:
         """How many rows and bytes its files hold, from the statistics alone."""
         with errors(self._store, self.path):

@@ -116,7 +116,12 @@ class _Index:
 
 def join(sources: Sequence[Source], labels: Any, *, horizon: timedelta = DEFAULT_HORIZON) -> Join:
     """Find the row that each label is about; *labels* is a pyarrow Table as `LogReader.labels` gives it."""
-    rows = sorted(_label_rows(labels), key=lambda one: one.received_us)
+    return join_rows(sources, list(label_rows(labels)), horizon=horizon)
+
+
+def join_rows(sources: Sequence[Source], labels: Sequence[LabelRow], *, horizon: timedelta = DEFAULT_HORIZON) -> Join:
+    """The same, of labels as `label_rows` gives them; an outcome holds the very label that it is about."""
+    rows = sorted(labels, key=lambda one: one.received_us)
     keys = [_key_fields(source.contract) for source in sources]
     index = _indexed(sources, rows, keys)
     contracts = [source.contract for source in sources]
@@ -158,7 +163,8 @@ def _cell(value: Any) -> Any:
 # -- labels ------------------------------------------------------------------------------------------
 
 
-def _label_rows(table: Any) -> Iterator[LabelRow]:
+def label_rows(table: Any) -> Iterator[LabelRow]:
+    """The labels of a pyarrow Table as `LogReader.labels` gives it."""
     received = microseconds(table.column("received"))
     events = microseconds(table.column("event_time"))
     columns = [table.column(name).to_pylist() for name in ("label", "id", "row", "label_key")]

@@ -49,6 +49,11 @@ def rollups(model: str) -> str:
     return f"{LOG}/{model}/rollups"
 
 
+def quality(model: str) -> str:
+    """The Delta table in which a model's answers with known truths are counted by version, time and segment."""
+    return f"{LOG}/{model}/quality"
+
+
 def labels(model: str) -> str:
     """The Delta table of a model's labels, as they came."""
     return f"{LOG}/{model}/labels"

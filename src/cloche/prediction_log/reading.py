@@ -91,12 +91,22 @@ class LogReader:
         return whole if columns is None else whole.select([name for name in whole.column_names if name in columns])
 
     def labels(
-        self, model: str, *, since: datetime | None = None, until: datetime | None = None, landed: bool = True
+        self,
+        model: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        about: Collection[str] | None = None,
+        landed: bool = True,
     ) -> Any:
-        """The labels of *model* that were received in [*since*, *until*), as they came."""
+        """
+        The labels of *model* that were received in [*since*, *until*), as they came; with *about* those by key, and
+        those of answers with these ids.
+        """
         arrow = home("arrow")
         pending = self._pending() if landed else None
         within = arrow.between("received", since, until)
+        within = within if about is None else arrow.both(within, arrow.about(about))
         found = self._rows(layout.labels(model), pending, within, None, None)
         names = [name for name in arrow.LABELS.names if name != "date"]
         return (arrow.LABELS.empty_table() if found is None else found).select(names)

@@ -39,11 +39,11 @@ class Compacted:
 
 
 def tables(store: Store, model: str | None = None, *, counted: bool = False) -> list[str]:
-    """The paths of the log's tables, or of one model's; with *counted* those of roll-ups too, which hold no rows."""
+    """The paths of the log's tables, or of one model's; with *counted* those of counts too, which hold no rows."""
     names = [model] if model is not None else store.folders(layout.LOG)
     found = [f"{layout.LOG}/{name}/{one}" for name in names if name[0] != "_" for one in store.folders(_folder(name))]
     wanted = [path for path in found if path.endswith("/labels") or "/contract=" in path]
-    wanted += [path for path in found if counted and path.endswith("/rollups")]
+    wanted += [path for path in found if counted and path.endswith(("/rollups", "/quality"))]
     return [*wanted, *([layout.UNKNOWN] if model is None else [])]
 
 

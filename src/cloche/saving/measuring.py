@@ -12,6 +12,7 @@ from cloche.contract.model import Contract
 from cloche.manifest import Metric
 from cloche.records import Column, Table
 from cloche.saving import answering, reference
+from cloche.saving.estimation import estimation
 from cloche.saving.rehearsal import Rehearsal
 
 #: Test rows that are measured; more are represented by a fixed sample.
@@ -25,6 +26,7 @@ class Measured:
     metrics: tuple[Metric, ...] = ()
     predictions: dict[str, Any] | None = None
     calibration: list[dict[str, float]] | None = None
+    estimation: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -38,13 +40,13 @@ def measure(rehearsal: Rehearsal, contract: Contract, test: tuple[Table, Column 
     answered = answering.answer(rehearsal, compiled, rows)
     kept = np.array(answered.kept, dtype=np.int64)
     truth = _picked(truth, kept)
-    output = contract.output
+    output, told = contract.output, None if isinstance(truth, Table) else truth.to_list()
+    predictions = reference.predictions(output, answered.outputs)
     return Measured(
         metrics=tuple(evaluation.metrics(output, answered.outputs, truth)),
-        predictions=reference.predictions(output, answered.outputs),
-        calibration=None
-        if isinstance(truth, Table)
-        else reference.calibration(output, answered.outputs, truth.to_list()),
+        predictions=predictions,
+        calibration=None if told is None else reference.calibration(output, answered.outputs, told),
+        estimation=None if told is None else estimation(output, answered.outputs, told, predictions),
         notes=_notes(len(rows), answered),
     )
 

@@ -31,6 +31,7 @@ def to_json(
     calibration: list[dict[str, float]] | None = None,
     quality: list[Metric] | None = None,
     pairs: list[dict[str, Any]] | None = None,
+    estimation: dict[str, Any] | None = None,
 ) -> bytes:
     """The bytes of `reference.json`."""
     document = {
@@ -40,6 +41,7 @@ def to_json(
         "calibration": calibration,
         "quality": quality,
         "pairs": pairs,
+        "estimation": estimation,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 

@@ -67,6 +67,7 @@ def write(
             measured.calibration,
             quality,
             profile.pairs(draft.material.table, draft.contract, inputs) or None,
+            measured.estimation,
         )
     )
     manifest = _manifest(draft, (*measured.metrics, *_own(draft.request.metrics)))

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from cloche.monitoring.reference import FieldReference, Reference
+from cloche.monitoring.rollups.expected import expected
 from cloche.monitoring.rollups.fields import class_counts, confidences, field_tallies, number_tallies
 from cloche.monitoring.tallies import LATENCY_FLOOR_MS, LATENCY_GROWTH, OutputTally, Tally
 from cloche.prediction_log.homes import home
@@ -110,12 +111,14 @@ def _outputs(rows: Any, of: Places, tallies: list[Tally], reference: Reference) 
     classes = class_counts(rows, of, groups)
     numbers = number_tallies(rows, "prediction", reference.number, of, groups)
     confident = confidences(rows, reference.confidence, of, groups)
+    sums = expected(rows, reference.estimation, of, groups)
     for place, tally in enumerate(tallies):
         tally.output = OutputTally(
             rows=tally.rows,
             classes=classes[place] if reference.number is None else {},
             number=numbers[place] if numbers else None,
             confidence=confident[place] if confident else None,
+            sums=sums[place] if sums else {},
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloche.prediction_log.arrow_home.building import ANSWERS, LABELS, REQUESTS, Building, Part
 from cloche.prediction_log.arrow_home.files import Shape, answered, writing
 from cloche.prediction_log.arrow_home.filtering import (
+    about,
     between,
     both,
     chosen,
@@ -23,11 +24,22 @@ from cloche.prediction_log.arrow_home.plain import (
     codes_of,
     largest_of,
     lengths_of,
+    lists_of,
     numbers_of,
     texts_of,
     whole_of,
 )
-from cloche.prediction_log.arrow_home.rollups import ROLLUPS, days, last, mask, rollups_table
+from cloche.prediction_log.arrow_home.rollups import (
+    QUALITY,
+    ROLLUPS,
+    days,
+    last,
+    mask,
+    measured,
+    quality_table,
+    rollups_table,
+    with_values,
+)
 from cloche.prediction_log.arrow_home.shaping import (
     common_types,
     in_order,
@@ -41,11 +53,13 @@ from cloche.prediction_log.arrow_home.shaping import (
 __all__ = [
     "ANSWERS",
     "LABELS",
+    "QUALITY",
     "REQUESTS",
     "ROLLUPS",
     "Building",
     "Part",
     "Shape",
+    "about",
     "answered",
     "between",
     "both",
@@ -60,8 +74,10 @@ __all__ = [
     "largest_of",
     "last",
     "lengths_of",
+    "lists_of",
     "logical",
     "mask",
+    "measured",
     "numbers_of",
     "numbers_where",
     "of_ids",
@@ -69,6 +85,7 @@ __all__ = [
     "physical",
     "picked",
     "placed",
+    "quality_table",
     "reader",
     "rollups_table",
     "table_of",
@@ -76,6 +93,7 @@ __all__ = [
     "types_of",
     "unified",
     "whole_of",
+    "with_values",
     "without",
     "writing",
 ]

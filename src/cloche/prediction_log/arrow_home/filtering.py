@@ -39,6 +39,11 @@ def of_ids(ids: Collection[str], *, dates: Collection[str] | None = None, but: C
     return found & ~pc.field("request_id").isin(pa.array(sorted(but), pa.string())) if but else found
 
 
+def about(ids: Collection[str]) -> Any:
+    """Labels of answers with one of *ids*, and labels by key."""
+    return pc.field("id").is_null() | pc.field("id").isin(pa.array(sorted(ids), pa.string()))
+
+
 def joined(tables: Sequence[pa.Table]) -> pa.Table:
     """Tables with the same columns as one."""
     return pa.concat_tables(tables)

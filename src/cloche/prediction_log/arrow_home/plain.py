@@ -68,6 +68,19 @@ def largest_of(rows: Any, name: str) -> Values:
     return found
 
 
+def lists_of(rows: Any, name: str, k: int) -> Values:
+    """A column of lists of k numbers as (n, k); NaN where a list is null, of another length, or holds none."""
+    column = _one(rows, name)
+    found = np.full((len(column), k), np.nan)
+    if not k or not pa.types.is_list(column.type):
+        return found
+    sizes = np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    flat = np.asarray(pc.list_flatten(column).cast(pa.float64()).to_numpy(zero_copy_only=False))
+    fits = sizes == k
+    found[fits] = flat[np.repeat(fits, sizes)].reshape(-1, k)
+    return found
+
+
 def texts_of(rows: Any, name: str) -> list[tuple[int, str]]:
     """Every text in a column of lists of text, with its row."""
     column = _one(rows, name)

@@ -34,7 +34,9 @@ def work(run: Path, stopping: Callable[[], bool]) -> int:
         _log.warning("the prediction log is not folded here, its segments wait in the store: %s", exc)
         return GIVES_UP
     store = Store.open(server.store, Path(server.cwd))
-    monitor = watcher(Registry(store), retention_days=server.log.retention_days)
+    monitor = watcher(
+        Registry(store), retention_days=server.log.retention_days, label_horizon_days=server.log.label_horizon_days
+    )
     monitor.run(stopping)
     monitor.finish(LAST_FOLDS_S)
     return 0

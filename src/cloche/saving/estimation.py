@@ -1,0 +1,78 @@
+"""
+What quality is estimated from before labels come, learnt on the test set: `estimation` of `reference.json`.
+
+Classes: how far off the model's own probabilities are, by quantile bins of them, so that calibrated ones say how often
+an answer will be right (confidence-based performance estimation). Numbers: the mean error by bin of the answer, a
+binned model of the loss that sees of the inputs only what the answer shows of them (direct loss estimation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from cloche.contract.model import Output
+from cloche.records import Outputs
+
+#: Fewer rows with a truth say too little.
+MIN_ROWS: Final = 100
+_BINS: Final = 20
+_ROWS_A_BIN: Final = 50
+#: Rows that speak for the model's own probability, or the mean loss, in every bin.
+_PRIOR: Final = 10.0
+Values = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def estimation(output: Output, outputs: Outputs, truth: Sequence[Any], answers: Any) -> dict[str, Any] | None:
+    """
+    For the answers to the test set; *answers* is what `reference.predictions` says of them.
+
+    None for other tasks, without probabilities, and with fewer than 100 rows of which the truth is known.
+    """
+    kept = [row for row, value in enumerate(truth) if value is not None]
+    if output.task == "regression" and answers and "bins" in answers:
+        pairs = [(outputs.prediction[row], truth[row]) for row in kept]
+        return _losses(np.array(pairs, dtype=np.float64).reshape(-1, 2), answers["bins"]["edges"])
+    if output.task != "classification" or outputs.probabilities is None or not output.classes:
+        return None
+    classes = list(output.classes)
+    shares = np.array([outputs.probabilities[row] for row in kept], dtype=np.float64).reshape(-1, len(classes))
+    if len(classes) == 2:
+        of_it = np.array([truth[row] == classes[1] for row in kept], dtype=np.float64)
+        found = _offsets(shares[:, 1], of_it)
+        return None if found is None else {"of": "probability", "classes": [str(one) for one in classes], **found}
+    right = np.array([truth[row] == outputs.prediction[row] for row in kept], dtype=np.float64)
+    found = _offsets(shares.max(axis=1) if kept else np.zeros(0), right)
+    return None if found is None else {"of": "confidence", **found}
+
+
+def _offsets(shares: Values, hit: Values) -> dict[str, Any] | None:
+    """By bin of probability what has to be added to it."""
+    finite = np.isfinite(shares)
+    shares, hit = shares[finite], hit[finite]
+    if shares.size < MIN_ROWS:
+        return None
+    bins = int(np.clip(shares.size // _ROWS_A_BIN, 1, _BINS))
+    edges = np.unique(np.quantile(shares, np.linspace(0, 1, bins + 1)))[1:-1]
+    place = np.searchsorted(edges, shares, side="right")
+    n = np.bincount(place, minlength=edges.size + 1)
+    apart = np.bincount(place, weights=hit - shares, minlength=edges.size + 1)
+    return {"edges": edges.tolist(), "offsets": (apart / (n + _PRIOR)).tolist(), "n": n.tolist()}
+
+
+def _losses(pairs: Values, edges: Sequence[float]) -> dict[str, Any] | None:
+    """Means of |e|, e² and e⁴ by bin of the answer."""
+    pairs = pairs[np.isfinite(pairs).all(axis=1)]
+    if len(pairs) < MIN_ROWS or len(edges) < 2:
+        return None
+    bins = len(edges) - 1
+    place = np.clip(np.searchsorted(edges, pairs[:, 0], side="right") - 1, 0, bins - 1)
+    n = np.bincount(place, minlength=bins)
+    error = np.abs(pairs[:, 0] - pairs[:, 1])
+    found: dict[str, Any] = {"of": "prediction", "n": n.tolist()}
+    for name, loss in (("a", error), ("e2", error**2), ("e4", error**4)):
+        sums = np.bincount(place, weights=loss, minlength=bins) + _PRIOR * loss.mean()
+        found[name] = (sums / (n + _PRIOR)).tolist()
+    return found
