@@ -21,6 +21,9 @@ from cloche.records import Column, Table
 MAX_BINS = 20
 #: Every pair of so many numeric inputs is watched: 300 of them.
 MAX_PAIRED = 25
+#: Values of a context that are told apart.
+MAX_GROUPS = 20
+MIN_ROWS_OF_A_GROUP = 20
 _NUMERIC = ("number", "integer")
 
 
@@ -100,6 +103,8 @@ def _field(field: Field, column: Column) -> dict[str, Any]:
     if field.type == "vector" and column.kind == "vector":
         norms = np.array([float(np.linalg.norm(vector)) for vector in present])
         return summary | {"norm": numbers(norms)}
+    if field.role == "context" and field.type == "string":
+        summary["groups"] = _groups(present)
     return summary | {"characters": numbers(np.array([len(str(value)) for value in present], dtype=np.float64))}
 
 
@@ -109,6 +114,12 @@ def _levels(field: Field, present: np.ndarray[Any, Any]) -> dict[str, Any]:
     rest = sum(count for level, count in counts.items() if level not in known)
     found = {str(level): counts.get(level, 0) for level in field.levels or ()}
     return {"levels": found} | ({"other": rest} if rest else {})
+
+
+def _groups(present: np.ndarray[Any, Any]) -> dict[str, int]:
+    """The commonest values of a context, each of several people: what quality is told by."""
+    counts = Counter(str(value) for value in present.tolist()).most_common(MAX_GROUPS)
+    return {value: n for value, n in sorted(counts) if n >= MIN_ROWS_OF_A_GROUP}
 
 
 def numbers(values: np.ndarray[Any, Any]) -> dict[str, Any]:

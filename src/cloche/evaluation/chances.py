@@ -154,6 +154,13 @@ def _ranks(values: Floats) -> Floats:
     return found
 
 
+def logit(shares: Floats) -> Floats:
+    """The log odds; of what is nearer to 0 or 1 than 1e-12 those of 1e-12."""
+    inside = np.clip(shares, 1e-12, 1 - 1e-12)
+    found: Floats = np.log(inside / (1 - inside))
+    return found
+
+
 def as_shares(values: Any, k: int) -> Floats:
     """Lists of k numbers as (n, k); a row without them is NaN."""
     nothing = [math.nan] * k

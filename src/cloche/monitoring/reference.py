@@ -9,6 +9,8 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from cloche.evaluation.chances import logit
+
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -34,6 +36,7 @@ class FieldReference:
     mean: float | None = None
     variance: float | None = None
     measure: str = "value"  #: what is counted: "value", "characters", "norm"
+    groups: tuple[str, ...] = ()  #: of a context of texts, the values that quality is told by
     importance: float | None = None  #: how much worse the model answers without it, where that was measured
 
     @property
@@ -46,23 +49,26 @@ class Estimation(msgspec.Struct, frozen=True):
     """
     What quality is estimated from without labels, learnt on the test set.
 
-    `of` "probability" (of the second of two `classes`) or "confidence": `offsets` are added to what lies between
-    `edges`, one more than those. `of` "prediction": means of |e|, e² and e⁴ by the bins of the answers.
+    `of` "probability" (of the second of two `classes`) or "confidence": bent by `slope` and `intercept` on the logit
+    scale, then `offsets` are added `at` some probabilities, between them linearly. `of` "prediction": means of |e|, e²
+    and e⁴ by the bins of the answers.
     """
 
     of: Literal["probability", "confidence", "prediction"]
     n: tuple[int, ...]
     classes: tuple[str, ...] = ()
-    edges: tuple[float, ...] = ()
-    offsets: tuple[float, ...] = ()
+    slope: float = 1.0
+    intercept: float = 0.0
+    at: tuple[float, ...] = (0.5,)
+    offsets: tuple[float, ...] = (0.0,)
     a: tuple[float, ...] = ()
     e2: tuple[float, ...] = ()
     e4: tuple[float, ...] = ()
 
     def calibrated(self, shares: Values) -> Values:
         """Probabilities as they came true on the test set."""
-        offsets = np.array(self.offsets)[np.searchsorted(np.array(self.edges), shares, side="right")]
-        found: Values = np.clip(shares + offsets, 0.0, 1.0)
+        near = 1 / (1 + np.exp(-(self.slope * logit(shares) + self.intercept)))
+        found: Values = np.clip(near + np.interp(near, self.at, self.offsets), 0.0, 1.0)
         return found
 
 
@@ -122,6 +128,7 @@ def _field(name: str, given: Mapping[str, Any]) -> FieldReference:
         mean=numbers.get("mean"),
         variance=numbers.get("variance"),
         measure=measured or "value",
+        groups=tuple(given.get("groups") or ()),
         importance=given.get("importance"),
     )
 

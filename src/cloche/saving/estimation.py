@@ -1,8 +1,8 @@
 """
 What quality is estimated from before labels come, learnt on the test set: `estimation` of `reference.json`.
 
-Classes: how far off the model's own probabilities are, by quantile bins of them, so that calibrated ones say how often
-an answer will be right (confidence-based performance estimation). Numbers: the mean error by bin of the answer, a
+Classes: how the model's own probabilities have to be bent to come true, so that they say how often an answer will be
+right (confidence-based performance estimation). Numbers: the mean error by bin of the answer, a
 binned model of the loss that sees of the inputs only what the answer shows of them (direct loss estimation).
 """
 
@@ -14,14 +14,16 @@ from typing import Any, Final
 import numpy as np
 
 from cloche.contract.model import Output
+from cloche.evaluation.chances import logit
 from cloche.records import Outputs
 
 #: Fewer rows with a truth say too little.
 MIN_ROWS: Final = 100
 _BINS: Final = 20
 _ROWS_A_BIN: Final = 50
-#: Rows that speak for the model's own probability, or the mean loss, in every bin.
+#: Rows that speak for the mean loss in every bin; as many as a bin has at least speak for the fitted probability.
 _PRIOR: Final = 10.0
+_STEPS: Final = 50
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -41,25 +43,50 @@ def estimation(output: Output, outputs: Outputs, truth: Sequence[Any], answers: 
     shares = np.array([outputs.probabilities[row] for row in kept], dtype=np.float64).reshape(-1, len(classes))
     if len(classes) == 2:
         of_it = np.array([truth[row] == classes[1] for row in kept], dtype=np.float64)
-        found = _offsets(shares[:, 1], of_it)
+        found = _calibrated(shares[:, 1], of_it)
         return None if found is None else {"of": "probability", "classes": [str(one) for one in classes], **found}
     right = np.array([truth[row] == outputs.prediction[row] for row in kept], dtype=np.float64)
-    found = _offsets(shares.max(axis=1) if kept else np.zeros(0), right)
+    found = _calibrated(shares.max(axis=1) if kept else np.zeros(0), right)
     return None if found is None else {"of": "confidence", **found}
 
 
-def _offsets(shares: Values, hit: Values) -> dict[str, Any] | None:
-    """By bin of probability what has to be added to it."""
+def _calibrated(shares: Values, hit: Values) -> dict[str, Any] | None:
+    """Slope and intercept on the logit scale (Platt 2000), then what is left by bins of that."""
     finite = np.isfinite(shares)
     shares, hit = shares[finite], hit[finite]
     if shares.size < MIN_ROWS:
         return None
-    bins = int(np.clip(shares.size // _ROWS_A_BIN, 1, _BINS))
-    edges = np.unique(np.quantile(shares, np.linspace(0, 1, bins + 1)))[1:-1]
-    place = np.searchsorted(edges, shares, side="right")
-    n = np.bincount(place, minlength=edges.size + 1)
-    apart = np.bincount(place, weights=hit - shares, minlength=edges.size + 1)
-    return {"edges": edges.tolist(), "offsets": (apart / (n + _PRIOR)).tolist(), "n": n.tolist()}
+    slope, intercept = _platt(logit(shares), hit)
+    near = 1 / (1 + np.exp(-(slope * logit(shares) + intercept)))
+    bins = int(np.clip(near.size // _ROWS_A_BIN, 1, _BINS))
+    edges = np.unique(np.quantile(near, np.linspace(0, 1, bins + 1)))[1:-1]
+    place = np.searchsorted(edges, near, side="right")
+    n, middle, apart = (
+        np.bincount(place, weights=one, minlength=edges.size + 1) for one in (np.ones(near.size), near, hit - near)
+    )
+    used = n > 0
+    return {
+        "slope": slope,
+        "intercept": intercept,
+        "at": (middle[used] / n[used]).tolist(),
+        "offsets": (apart[used] / (n[used] + _ROWS_A_BIN)).tolist(),
+        "n": n[used].astype(int).tolist(),
+    }
+
+
+def _platt(x: Values, hit: Values) -> tuple[float, float]:
+    """Logistic regression by Newton's method; a weak prior for (1, 0) keeps it finite where one line separates all."""
+    prior, fitted = np.array([1.0, 0.0]), np.array([1.0, 0.0])
+    design = np.stack([x, np.ones(x.size)], axis=1)
+    for _ in range(_STEPS):
+        chance = 1 / (1 + np.exp(-np.clip(design @ fitted, -30, 30)))
+        weights = np.maximum(chance * (1 - chance), 1e-12)
+        gradient = design.T @ (hit - chance) - (fitted - prior)
+        step = np.linalg.solve((design * weights[:, None]).T @ design + np.eye(2), gradient)
+        fitted = fitted + step / max(1.0, float(np.abs(step).max()))
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    return max(float(fitted[0]), 0.0), float(fitted[1])
 
 
 def _losses(pairs: Values, edges: Sequence[float]) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Labels as they come: which hours are counted again, once each, whatever is killed, late, corrected or not there yet."""
+"""Labels as they come: which hours are counted again, once each, whatever is killed, late, corrected or missing."""
 
 from __future__ import annotations
 

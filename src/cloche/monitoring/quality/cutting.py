@@ -57,10 +57,11 @@ def cuts(reference: Reference) -> list[Cut]:
 
 def _cut(field: FieldReference) -> Cut | None:
     column = layout.column(_PREFIX[field.role], field.name)
-    if field.levels:
-        if len(field.levels) > MAX_LEVELS:
+    levels = field.levels or field.groups
+    if levels:
+        if len(levels) > MAX_LEVELS:
             return None
-        return Cut(field.name, field.role, column, (*field.levels, OTHER, MISSING), levels=field.levels)
+        return Cut(field.name, field.role, column, (*levels, OTHER, MISSING), levels=levels)
     if field.measure != "value" or field.type not in ("number", "integer") or len(field.edges) < 3:
         return None
     edges = _quarters(field)

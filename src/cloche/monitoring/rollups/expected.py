@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from cloche.evaluation.chances import logit
 from cloche.monitoring.reference import Estimation
 from cloche.prediction_log.homes import home
 
@@ -63,8 +64,7 @@ def _two(shares: Values, said: Places, chance: Values, of: Places, groups: int) 
 
 def score_bins(shares: Values) -> Places:
     """The bins of probabilities, by their logit."""
-    inside = np.clip(shares, 1e-12, 1 - 1e-12)
-    place = np.floor(np.log(inside / (1 - inside)) / SCORE_STEP + SCORE_BINS / 2)
+    place = np.floor(logit(shares) / SCORE_STEP + SCORE_BINS / 2)
     return np.asarray(np.clip(place, 0, SCORE_BINS - 1), dtype=np.int64)
 
 
