@@ -43,7 +43,7 @@ class Monitor:
     One monitor of *store*; *by* names it in the lease and in fold lists.
 
     *derive* makes further tables of a fold's rows, see `Folder`. *observe* is called by who holds the lease, after its
-    folds, and for an hour after the last one.
+    folds, and for an hour after the last one; as long as it says that it is not at rest, with every look.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Monitor:
         by: str,
         *,
         derive: Callable[[Parts], Parts] = lambda _parts: {},
-        observe: Callable[[], None] = lambda: None,
+        observe: Callable[[], bool] = lambda: True,
         retention_days: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -124,8 +124,10 @@ class Monitor:
             return TTL_S / 3
         self._fold(stopping)
         self._keep_up()
-        self._observe_at = self._clock() + OBSERVE_IDLE_EVERY_S
-        self._observe()
+        at_rest = self._observe()
+        self._observe_at = self._clock() + (OBSERVE_IDLE_EVERY_S if at_rest else 0.0)
+        if not at_rest:
+            self._idle_at = self._clock() + IDLE_AFTER_S
         return FOLD_EVERY_S
 
     def _fold(self, stopping: Callable[[], bool]) -> None:
