@@ -32,7 +32,7 @@ COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
 _MAX_CHARS: Final = 400
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+)
-    | (?P<number>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)(?P<unit>\s*%|ms|[smhdw](?![\w]))?
+    | (?P<number>[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)(?P<unit>\s*%|ms|[smhdw](?![\w]))?
     | (?P<name>[^\W\d][\w.\-]*)
     | '(?P<single>[^']*)' | "(?P<double>[^"]*)"
     | (?P<sign>>=|<=|==|!=|[<>=()])""",

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
-_LENGTH: Final = re.compile(r"(\d{1,6})([smhdw])")
+_LENGTH: Final = re.compile(r"([0-9]{1,7})([smhdw])")
 EXPECTED: Final = "a length of time (30s, 5m, 2h, 1d)"
 
 
@@ -23,3 +23,11 @@ def shown(length_s: float) -> str:
         if whole and whole % _UNITS[unit] == 0:
             return f"{whole // int(_UNITS[unit])}{unit}"
     return f"{whole}s"
+
+
+def about(length_s: float) -> str:
+    """For people: to the minute from two minutes on, to the hour from two hours on, to the day from two days on."""
+    for unit_s in (86_400.0, 3_600.0, 60.0):
+        if length_s >= 2 * unit_s:
+            return shown(length_s // unit_s * unit_s)
+    return shown(max(length_s, 0.0))

@@ -120,7 +120,7 @@ def _no_traffic(rule: Rule, facts: Facts) -> Read:
     last = facts.last_request()
     if last is None:
         return None, "it was not asked in the last week"
-    return float(facts.now - last > rule.over_s), f"the last request was {lengths.shown(max(facts.now - last, 0))} ago"
+    return float(facts.now - last > rule.over_s), f"the last request was {lengths.about(facts.now - last)} ago"
 
 
 def _ready(_rule: Rule, facts: Facts) -> Read:

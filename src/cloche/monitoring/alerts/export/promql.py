@@ -65,7 +65,7 @@ def number(value: float) -> str:
 # -- selectors ----------------------------------------------------------------------------------
 
 
-def _selector(metric: str, rule: Rule, **labels: str) -> str:
+def _selector(metric: str, rule: Rule, /, **labels: str) -> str:
     """*labels* are matchers with their operator: `status='=~"5.."'`."""
     matchers = [f"{name}{text}" for name, text in labels.items()]
     if rule.model != "*":

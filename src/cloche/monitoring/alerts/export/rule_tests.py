@@ -10,6 +10,7 @@ from cloche.monitoring.alerts.export import promql
 from cloche.monitoring.alerts.export.prometheus_rules import alert_name, labels_of, texts_of
 from cloche.monitoring.alerts.grammar import Expression
 from cloche.monitoring.alerts.rules import Rule, RuleBook
+from cloche.monitoring.alerts.vocabulary import LAMP_STATES
 
 _MORE_MIN: Final = 6
 
@@ -61,7 +62,9 @@ def level_of(when: Expression, *, fires: bool) -> float | None:
     if when.comparison is None:
         return float(fires != when.negated)
     bound = when.threshold or 0.0
-    tried = [bound, bound / 2, bound * 1.5, bound + 1.0, bound - 1.0, (1 + bound) / 2, 0.0]
-    limit = {"share": 1.0, "lamp": 2.0}.get(when.measure.unit, math.inf)
+    tried = [bound * 1.5, bound / 2, bound + 1.0, bound - 1.0, (1 + bound) / 2, bound, 0.0]
+    if when.measure.unit == "lamp":
+        tried = [float(place) for place in range(len(LAMP_STATES))]
+    limit = 1.0 if when.measure.unit == "share" else math.inf
     lowest = -math.inf if when.measure.unit == "number" else 0.0
     return next((one for one in tried if lowest <= one <= limit and when.holds(one) == fires), None)
