@@ -201,6 +201,8 @@ def test_our_own_sink_speaks_to_a_real_alertmanager(stack: Stack, tmp_path: Path
     rules.write_text(f'[sinks.am]\nkind = "alertmanager"\nurl = "{stack.alertmanager}"\n')
     done = cloche_here("alerts", "test", "am", "--rules", str(rules), store=stack.store.url)
     assert (done.returncode, done.stdout) == (0, "am took it: 200\n"), done.stderr
+    eventually(lambda: stack.told("test"), "and it tells the webhook")
+    assert stack.told("test")[0][1]["summary"] == "[TEST] the store: test (info)"
 
 
 def test_every_query_of_the_board_has_an_answer(stack: Stack) -> None:

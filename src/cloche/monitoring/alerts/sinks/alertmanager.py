@@ -48,7 +48,7 @@ class Alertmanager(Sink):
         labels |= {name: text_of(value) or "" for name, value in (self._given["labels"] or {}).items()}
         texts = {name: getattr(notice, name) for name in _ANNOTATIONS}
         texts |= {"summary": notice.title, "value": notice.value_text}
-        over = None if notice.firing else notice.ended or notice.at
+        over = None if notice.status in ("firing", "test") else notice.ended or notice.at
         ends = over or (now + timedelta(seconds=_LASTS_S)).isoformat(timespec="seconds").replace("+00:00", "Z")
         found = {
             "labels": {name: text for name, text in labels.items() if text},
