@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar, get_args
 
 import click
+import msgspec
 
 import cloche
 from cloche import config, errors
@@ -33,8 +34,8 @@ from cloche.metrics import BUCKETS, families
 from cloche.metrics.slot import MAX_SERIES, OTHER
 from cloche.monitoring.alerts import lengths, phases, sinks, telling, vocabulary
 from cloche.monitoring.alerts import reading as alert_rules
-from cloche.monitoring.alerts.defaults import DEFAULTS, page
-from cloche.monitoring.alerts.notices import Notice
+from cloche.monitoring.alerts.defaults import DEFAULTS, page, page_of
+from cloche.monitoring.alerts.notices import Notice, fingerprint
 from cloche.monitoring.alerts.rules import Rule
 from cloche.monitoring.alerts.sinks.base import Sink
 from cloche.monitoring.alerts.sinks.options import Option
@@ -485,7 +486,7 @@ def alerts() -> str:
     keys = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in alert_rules.KEYS.items())
     kinds = "\n\n".join(_sink(one) for one in map(sinks.kind, sorted(sinks.SINKS)))
     found = "\n".join(_default_row(one) for one in alert_rules.defaults().rules)
-    notice = "\n".join(f"| `{name}` |" for name in Notice.__struct_fields__)
+    notice = msgspec.json.format(_notice().to_json(), indent=1).decode()
     transitions = "\n".join(_transition_row(phase) for phase in phases.TABLE)
     return f"""# Rules of alerts
 
@@ -525,9 +526,9 @@ over `over`, of all versions; what is counted by field, class or answer, of the 
 
 ## Phases
 
-What a reading makes of an alert. *over*: exceeded, not for `for` yet · *held*: exceeded that long · *near*: neither exceeded nor
-below `clear` for `keep_firing_for` · *clear*: below that long · *missing*: no value · *gone*: none for `no_data_after` ·
-*rested*: resolved for {phases.RESOLVED_SHOWN_S / 60:.0f} minutes.
+What a reading makes of an alert. *over*: exceeded, not for `for` yet · *held*: exceeded that long · *near*: neither
+exceeded nor below `clear` for `keep_firing_for` · *clear*: below that long · *missing*: no value · *gone*: none for
+`no_data_after` · *rested*: resolved for {phases.RESOLVED_SHOWN_S / 60:.0f} minutes.
 
 | phase | {" | ".join(phases.TABLE["ok"])} |
 |---|{"---|" * len(phases.TABLE["ok"])}
@@ -537,8 +538,8 @@ Sinks are told when an alert begins to fire, when it is over, and when nothing i
 
 ## `[sinks.NAME]`
 
-A secret never stands in the file: it is `${{VAR}}` from the environment of the monitor, or the key of the same name with
-`_file` behind it, a file that is read whenever it is needed. Certificates are checked, redirects are not followed.
+A secret never stands in the file: it is `${{VAR}}` from the environment of the monitor, or the key of the same name
+with `_file` behind it, a file that is read whenever it is needed. Certificates are checked, redirects are not followed.
 
 {kinds}
 
@@ -546,21 +547,53 @@ A secret never stands in the file: it is `${{VAR}}` from the environment of the 
 
 One JSON object, `Content-Type: application/json`. Keys are added in later releases, never renamed.
 
-| key |
-|---|
+```json
 {notice}
+```
 
-`status` is `firing`, `resolved`, `no_data` or `test`. `fingerprint` stays the same for a rule and a model, `id` for one change;
-the header `X-Cloche-Delivery` repeats it. A notice that may not have arrived, because the monitor was killed while it
-was being sent, is sent again with the same `id`. With a secret `X-Cloche-Signature` is `t=SECONDS,v1=HEX`, HEX being HMAC-SHA256 of
-`SECONDS.BODY`. Any status but 2xx is a failure: it is tried again after {telling.FIRST_PAUSE_S:.0f} seconds, then after twice as long each
-time, at most every {telling.LONGEST_PAUSE_S / 60:.0f} minutes, for a day.
+`model` is empty where the rule is about the whole store; `value` and `threshold` are in the unit of the measure: shares
+from 0 to 1, milliseconds, seconds, 1 for yes, 0, 1, 2 for a lamp. `ended` is set where it is over, `repeated` where it
+fires still and was told before.
+
+`status` is `firing`, `resolved`, `no_data` or `test`. `fingerprint` stays the same for a rule and a model, `id` for one
+change; the header `X-Cloche-Delivery` repeats it. A notice that may not have arrived, because the monitor was killed
+while it was being sent, is sent again with the same `id`. With a secret `X-Cloche-Signature` is `t=SECONDS,v1=HEX`, HEX
+being HMAC-SHA256 of `SECONDS.BODY`. Any status but 2xx is a failure: tried again after {telling.FIRST_PAUSE_S:.0f}
+seconds, then after twice as long each time, at most every {telling.LONGEST_PAUSE_S / 60:.0f} minutes, for a day.
 
 ## `[models.NAME]`
 
 `owner`, `contact` and `runbook` of a model (or of a pattern: `[models."churn-*"]`) travel with every notice and stand
 on its page.
 """
+
+
+def _notice() -> Notice:
+    default = DEFAULTS[0]
+    print_ = fingerprint(default.name, "penguins")
+    return Notice(
+        id=f"{print_}-1",
+        fingerprint=print_,
+        status="firing",
+        rule=default.name,
+        expression=default.table["when"],
+        severity=default.table["severity"],
+        model="penguins",
+        version=3,
+        value=0.05,
+        value_text="5 %",
+        threshold=0.01,
+        why="50 of 1000 requests failed",
+        started="2026-11-24T12:00:00Z",
+        at="2026-11-24T12:00:00Z",
+        owner="Ada",
+        contact="#penguins",
+        page=page_of(default.name),
+        meaning=default.guidance.meaning,
+        checks=default.guidance.checks,
+        roll_back=default.guidance.roll_back,
+        store="s3://models",
+    )
 
 
 def _default_row(one: Rule) -> str:
@@ -597,7 +630,8 @@ def alert_pages() -> str:
     return f"""# Alerts
 
 The rules that hold from the first start: what each means, the first three checks, when to roll back. Notices carry the
-same. How to be told: [get alerts](../how-to/get-alerts.md); everything a rule may say: [reference](../reference/alerts.md).
+same. How to be told: [get alerts](../how-to/get-alerts.md); everything a rule may say:
+[reference](../reference/alerts.md).
 
 {rows}
 """
