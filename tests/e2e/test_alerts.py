@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -23,7 +24,7 @@ from cloche.prediction_log.frames import LoggedField
 from cloche.store import Store
 from listeners import Listener, listening
 from processes import eventually
-from servers import cloche_here
+from servers import cloche_here, serving
 
 pytestmark = pytest.mark.e2e
 SCHEMA = logged.schema(
@@ -113,6 +114,19 @@ def test_from_drift_to_the_webhook_and_back_through_a_killed_monitor(lines_store
     document = shelf.read(store, "lines", "1h")
     assert document is not None
     assert (document.owner, document.runbook) == ("ada", "https://example.org/lines")
+
+
+def test_a_server_tells_what_it_counts_itself(lines_store_2: str, tmp_path: Path) -> None:
+    env = {"CLOCHE_SERVER_MONITOR": "true", "CLOCHE_LOG_SEGMENT_AGE_S": "0.2", "CLOCHE_SPOOL": str(tmp_path / "spool")}
+    with listening() as receiver:
+        text = RULES.format(url=receiver.url).replace("drift(a)", "requests >= 3").replace('for = "1s"', "")
+        (tmp_path / "cloche.toml").write_text(text)
+        with serving(["lines"], store=lines_store_2, env=env, cwd=tmp_path) as server:
+            for _ in range(3):
+                httpx.post(f"{server.url}/predict", json={"a": 1.0, "b": 2.0})
+            eventually(lambda: told(receiver), "the webhook was told")
+    (body,) = receiver.bodies
+    assert (body["model"], body["value"], body["why"], body["owner"]) == ("lines", 3.0, "in 5m", "ada")
 
 
 def test_silences_from_the_command_line(lines_store_2: str, tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ def watcher(registry: Registry, *, retention_days: float | None, settings: Monit
 
 class _Looking:
     """
-    The observer, made with the first look: SciPy takes a second, and no fold waits for it. A call says whether alerts
-    are at rest.
+    The observer, made with the first look: SciPy takes a second, and no fold waits for it. A call gives within how many
+    seconds alerts want the next one.
     """
 
     def __init__(self, registry: Registry, recent: Recent, settings: MonitorConfig, alerts: Alerts) -> None:
@@ -39,11 +39,11 @@ class _Looking:
         self._alerts = alerts
         self._observer: Any = None
 
-    def __call__(self) -> bool:
+    def __call__(self) -> float:
         if self._observer is None:
             self._observer = self._made()
         self._observer.look()
-        return self._alerts.at_rest
+        return self._alerts.again_within_s
 
     def _made(self) -> Any:
         observing: Any = importlib.import_module("cloche.monitoring.observing")

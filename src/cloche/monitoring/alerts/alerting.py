@@ -8,6 +8,7 @@ was, and of two at once only one tells.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
@@ -32,7 +33,9 @@ _log = logging.getLogger("cloche.alerts")
 WAIT_S: Final = 3.0
 #: Silences are read at most so often, rules about the store looked at.
 _EVERY_S: Final = 4.0
+HOSTS_EVERY_S: Final = 60.0
 _QUIET: Final = ("ok", "no_data")
+_OF_HOSTS: Final = ("ready", "log_waiting_s")
 
 
 class Alerts:
@@ -50,11 +53,17 @@ class Alerts:
         self._resent: dict[Place, float] = {}
         self._owed: dict[str, Memory] = {}  # what the store did not take yet
         self._restless: set[str] = set()
+        self._with_hosts: set[str] = set()
 
     @property
-    def at_rest(self) -> bool:
-        """Whether nothing is pending or firing, and nobody is still to be told: nothing is missed without a look."""
-        return not self._restless and self._courier.idle
+    def again_within_s(self) -> float:
+        """
+        When the next look is wanted although nothing lands: at once while something is pending or firing or to be told,
+        each minute while there are hosts that may fall silent, else never.
+        """
+        if self._restless or not self._courier.idle:
+            return 0.0
+        return HOSTS_EVERY_S if self._with_hosts else math.inf
 
     def owner_of(self, model: str) -> Owner:
         """Who is told of *model*."""
@@ -97,6 +106,8 @@ class Alerts:
             _log.warning("another monitor looks after the alerts of %s; its word counts", name)
             memory = self._memories.of(name)
         self._note(name, memory)
+        hosts = any(rule.when.measure.name in _OF_HOSTS and reads[rule.name][0] is not None for rule in rules)
+        (self._with_hosts.add if hosts else self._with_hosts.discard)(name)
         return [
             self._row(rule, memory.alerts.get(rule.name, Alert()), reads[rule.name], name, facts.now) for rule in rules
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,9 +74,9 @@ def world(tmp_path: Path) -> Iterator[World]:
 def test_from_drift_to_the_webhook_and_back(world: World) -> None:
     alerts = world.monitor()
     assert world.look(alerts, "ok") == "ok"
-    assert alerts.at_rest
+    assert alerts.again_within_s == math.inf
     assert world.look(alerts, "drift") == "pending"
-    assert not alerts.at_rest
+    assert alerts.again_within_s == 0
     assert world.look(alerts, "drift", 59) == "pending"
     assert world.receiver.raw == []
     assert world.look(alerts, "drift", 1) == "firing"
@@ -92,7 +93,7 @@ def test_from_drift_to_the_webhook_and_back(world: World) -> None:
         firing["started"], True, True,
     )  # fmt: skip
     assert world.look(alerts, "ok", 900) == "ok"
-    assert alerts.at_rest
+    assert alerts.again_within_s == math.inf
     assert len(world.receiver.raw) == 2
 
 
@@ -150,7 +151,7 @@ def test_a_sink_that_fails_is_tried_again_more_and_more_rarely(world: World) -> 
     world.look(alerts, "drift")
     world.look(alerts, "drift", 60)
     assert world.rows[0].deliveries == {"hook": "failed: 503"}
-    assert not alerts.at_rest
+    assert alerts.again_within_s == 0
     world.look(alerts, "drift", 9)
     assert len(world.receiver.raw) == 1
     world.look(alerts, "drift", 1)
@@ -246,7 +247,7 @@ def test_no_data_is_told_and_so_is_its_end(world: World) -> None:
 def test_no_data_of_what_was_well_is_only_shown(world: World) -> None:
     alerts = world.monitor()
     assert [world.look(alerts, "none", after_s) for after_s in (5, 1_800)] == ["ok", "no_data"]
-    assert alerts.at_rest
+    assert alerts.again_within_s == math.inf
     assert world.receiver.raw == []
 
 
@@ -296,6 +297,17 @@ def test_a_rule_about_the_store_is_told_once_for_all_models(world: World) -> Non
         rows = alerts.look(Facts(model, world.now, log_waiting_s=lambda: 90.0))
         assert [(one.rule, one.phase) for one in rows] == [("age", "firing")]
     assert [one["model"] for one in world.receiver.bodies] == [""]
+
+
+@pytest.mark.parametrize(
+    ("ready", "within_s"),
+    [pytest.param(True, 60.0, id="a-host-may-fall-silent"), pytest.param(None, math.inf, id="there-is-no-host")],
+)
+def test_hosts_are_looked_at_although_nobody_asks(world: World, ready: bool | None, within_s: float) -> None:
+    world.rules(RULES.replace("drift(age) for 1m", "not ready for 1m"))
+    alerts = world.monitor()
+    alerts.look(Facts("penguins", world.now, ready=lambda: ready))
+    assert alerts.again_within_s == within_s
 
 
 def test_alertmanager_is_told_again_and_again(world: World) -> None:
