@@ -11,10 +11,12 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
 import click
+import msgspec
 
 import cloche
 from cloche import config, errors
@@ -30,6 +32,14 @@ from cloche.graph.operators.numeric import FUNCTIONS
 from cloche.graph.table import AnyOperator
 from cloche.metrics import BUCKETS, families
 from cloche.metrics.slot import MAX_SERIES, OTHER
+from cloche.monitoring.alerts import lengths, phases, sinks, telling, vocabulary
+from cloche.monitoring.alerts import reading as alert_rules
+from cloche.monitoring.alerts.defaults import DEFAULTS, page, page_of
+from cloche.monitoring.alerts.notices import Notice, fingerprint
+from cloche.monitoring.alerts.rules import Rule
+from cloche.monitoring.alerts.sinks.base import Sink
+from cloche.monitoring.alerts.sinks.options import Option
+from cloche.monitoring.documents import AlertPhase
 from cloche.protocols.answer_table import ANSWERS, RESERVED, TaskAnswer
 from cloche.saving.guarding import MAX_REFERENCE_ROWS
 from cloche.web.limits import LIMITS, NEVER, Limit
@@ -471,7 +481,166 @@ def _flavor_row(name: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def alerts() -> str:
+    """Everything that a rules file may hold, the defaults, and what sinks are sent."""
+    keys = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in alert_rules.KEYS.items())
+    kinds = "\n\n".join(_sink(one) for one in map(sinks.kind, sorted(sinks.SINKS)))
+    found = "\n".join(_default_row(one) for one in alert_rules.defaults().rules)
+    notice = msgspec.json.format(_notice().to_json(), indent=1).decode()
+    transitions = "\n".join(_transition_row(phase) for phase in phases.TABLE)
+    return f"""# Rules of alerts
+
+`cloche.toml`: which rules are watched, who is told, who looks after which model. How to begin:
+[get alerts](../how-to/get-alerts.md). The file is that of `--rules`, else of the setting `[monitor] rules`, else
+`cloche.toml` in the folder where `cloche serve` or `cloche monitor` was started. One that was only found there has to
+belong to the user or to root, and nobody else may write to it. It is read again when it changes; one that has become
+wrong changes nothing, and is told in the log. It can make nothing trusted.
+
+## `[[alert]]`
+
+| key | meaning |
+|---|---|
+{keys}
+
+A rule with the `name` of a default changes the keys that it names. `[alerts] defaults = false` leaves the defaults out.
+
+## Expressions
+
+```text
+when       = ["not"] measure [comparison threshold] ["for" length]
+measure    = NAME ["(" argument ")"]
+comparison = ">" | ">=" | "<" | "<=" | "==" | "!="
+```
+
+A measure that is yes or no is compared with nothing. A name that is no word stands in quotes: `missing('total bill')`.
+
+{vocabulary.reference()}
+All of it comes from the folded log, which is at most some 20 seconds behind. What is measured over a window is measured
+over `over`, of all versions; what is counted by field, class or answer, of the live version.
+
+## Defaults
+
+| rule | when | over | for | severity |
+|---|---|---|---|---|
+{found}
+
+## Phases
+
+What a reading makes of an alert. *over*: exceeded, not for `for` yet · *held*: exceeded that long · *near*: neither
+exceeded nor below `clear` for `keep_firing_for` · *clear*: below that long · *missing*: no value · *gone*: none for
+`no_data_after` · *rested*: resolved for {phases.RESOLVED_SHOWN_S / 60:.0f} minutes.
+
+| phase | {" | ".join(phases.TABLE["ok"])} |
+|---|{"---|" * len(phases.TABLE["ok"])}
+{transitions}
+
+Sinks are told when an alert begins to fire, when it is over, and when nothing is known any more of one that fired.
+
+## `[sinks.NAME]`
+
+A secret never stands in the file: it is `${{VAR}}` from the environment of the monitor, or the key of the same name
+with `_file` behind it, a file that is read whenever it is needed. Certificates are checked, redirects are not followed.
+
+{kinds}
+
+## What a webhook is sent
+
+One JSON object, `Content-Type: application/json`. Keys are added in later releases, never renamed.
+
+```json
+{notice}
+```
+
+`model` is empty where the rule is about the whole store; `value` and `threshold` are in the unit of the measure: shares
+from 0 to 1, milliseconds, seconds, 1 for yes, 0, 1, 2 for a lamp. `ended` is set where it is over, `repeated` where it
+fires still and was told before.
+
+`status` is `firing`, `resolved`, `no_data` or `test`. `fingerprint` stays the same for a rule and a model, `id` for one
+change; the header `X-Cloche-Delivery` repeats it. A notice that may not have arrived, because the monitor was killed
+while it was being sent, is sent again with the same `id`. With a secret `X-Cloche-Signature` is `t=SECONDS,v1=HEX`, HEX
+being HMAC-SHA256 of `SECONDS.BODY`. Any status but 2xx is a failure: tried again after {telling.FIRST_PAUSE_S:.0f}
+seconds, then after twice as long each time, at most every {telling.LONGEST_PAUSE_S / 60:.0f} minutes, for a day.
+
+## `[models.NAME]`
+
+`owner`, `contact` and `runbook` of a model (or of a pattern: `[models."churn-*"]`) travel with every notice and stand
+on its page.
+"""
+
+
+def _notice() -> Notice:
+    default = DEFAULTS[0]
+    print_ = fingerprint(default.name, "penguins")
+    return Notice(
+        id=f"{print_}-1",
+        fingerprint=print_,
+        status="firing",
+        rule=default.name,
+        expression=default.table["when"],
+        severity=default.table["severity"],
+        model="penguins",
+        version=3,
+        value=0.05,
+        value_text="5 %",
+        threshold=0.01,
+        why="50 of 1000 requests failed",
+        started="2026-11-24T12:00:00Z",
+        at="2026-11-24T12:00:00Z",
+        owner="Ada",
+        contact="#penguins",
+        page=page_of(default.name),
+        meaning=default.guidance.meaning,
+        checks=default.guidance.checks,
+        roll_back=default.guidance.roll_back,
+        store="s3://models",
+    )
+
+
+def _default_row(one: Rule) -> str:
+    over = lengths.shown(one.over_s) if one.when.measure.windowed else ""
+    for_ = lengths.shown(one.timing.for_s) if one.timing.for_s else ""
+    return f"| [`{one.name}`](../alerts/{one.name}.md) | `{one.when.text}` | {over} | {for_} | {one.severity} |"
+
+
+def _transition_row(phase: AlertPhase) -> str:
+    return f"| {phase} | {' | '.join(phases.TABLE[phase].values())} |"
+
+
+def _sink(one: type[Sink]) -> str:
+    rows = "\n".join(_option_row(each) for each in one.options)
+    return f"""### `kind = "{one.kind}"`
+
+{one.meaning[:1].upper()}{one.meaning[1:]}. {_first_line(one)}
+
+| key | default | meaning |
+|---|---|---|
+{rows}"""
+
+
+def _option_row(one: Option) -> str:
+    default = "required" if one.required else "" if one.default is None else f"`{one.default}`"
+    words = f": {', '.join(f'`{word}`' for word in one.words)}" if one.words else ""
+    name = f"`{one.name}`, `{one.name}_file`" if one.secret else f"`{one.name}`"
+    return f"| {name} | {default} | {one.meaning}{words} |"
+
+
+def alert_pages() -> str:
+    """The index of the defaults' pages."""
+    rows = "\n".join(f"- [{one.title}]({one.name}.md): `{one.table['when']}`" for one in DEFAULTS)
+    return f"""# Alerts
+
+The rules that hold from the first start: what each means, the first three checks, when to roll back. Notices carry the
+same. How to be told: [get alerts](../how-to/get-alerts.md); everything a rule may say:
+[reference](../reference/alerts.md).
+
+{rows}
+"""
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "alerts.md": alerts,
+    "../alerts/index.md": alert_pages,
+    **{f"../alerts/{one.name}.md": partial(page, one) for one in DEFAULTS},
     "answers.md": answers,
     "commands.md": commands,
     "errors.md": error_tree,
@@ -492,12 +661,17 @@ def main(arguments: list[str]) -> int:
     stale = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:
         for path in stale:
-            print(f"docs/reference/{path.name} is not up to date; run: make docs-reference")
+            print(f"{_shown(path)} is not up to date; run: make docs-reference")
         return 1 if stale else 0
     for path in stale:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(made[path], "utf-8")
-        print(f"wrote docs/reference/{path.name}")
+        print(f"wrote {_shown(path)}")
     return 0
+
+
+def _shown(path: Path) -> Path:
+    return path.resolve().relative_to(REFERENCE.resolve().parents[1])
 
 
 if __name__ == "__main__":

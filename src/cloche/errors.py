@@ -9,6 +9,7 @@ came. Only the edges translate: `web/problems.py` to an HTTP status, `cli/` to a
     ├── NotFoundError                   no such thing                         (exit 3, HTTP 404)
     ├── StoreError                      the store cannot do it                (exit 4)
     ├── ServerUnreachableError          a client met nobody                   (exit 4)
+    ├── DeliveryError                   a sink took no notice of an alert     (exit 4)
     ├── RefusedError                    understood, and not done              (exit 1)
     │   ├── SaveRefusedError · NotLoweredError · BreakingContractError · RouteRaceError
     │   ├── MissingExtraError · MissingProgramError
@@ -76,6 +77,10 @@ class StoreUnreachableError(StoreError):
 
 class ServerUnreachableError(ClocheError):
     """A client met nobody at the address, or the connection broke before an answer came."""
+
+
+class DeliveryError(ClocheError):
+    """A sink of alerts did not take a notice; the message says what it answered, and never where it is."""
 
 
 class DishonestStoreError(StoreError):

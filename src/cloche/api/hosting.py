@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cloche.api.workplace import Workplace, workplace
-from cloche.config import LogConfig, ServerConfig
+from cloche.config import LogConfig, MonitorConfig, ServerConfig
 from cloche.keys import KeyRing
 from cloche.prediction_log.lander import OwnLog
 from cloche.web import server
@@ -93,6 +93,7 @@ def serve(  # noqa: RET503  (the last call never returns)
     everything: bool,
     config: ServerConfig,
     log: LogConfig,
+    monitor: MonitorConfig,
     exit_statuses: Mapping[str, int],
     as_json: bool = False,
 ) -> int:
@@ -125,6 +126,7 @@ def serve(  # noqa: RET503  (the last call never returns)
             everything=everything,
             config=config,
             log=log,
+            monitor=monitor,
             traces=here.settings.traces,
             spool=here.settings.spool,
             trust=here.trust,

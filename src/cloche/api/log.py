@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cloche.api.workplace import Workplace
 from cloche.errors import NotFoundError, UsageError
+from cloche.monitoring.alerts.rules_file import RulesFile
 from cloche.monitoring.rollups import counting
 from cloche.monitoring.watching import watcher
 from cloche.prediction_log import erasing, upkeep
@@ -44,13 +45,10 @@ def fold(here: Workplace) -> list[Folded]:
     return Folder(here.store, holder(), derive=counting(here.registry)).all()
 
 
-def monitor(here: Workplace, stopping: Callable[[], bool]) -> None:
-    """Fold until *stopping*, then once more."""
-    loop = watcher(
-        here.registry,
-        retention_days=here.settings.log.retention_days,
-        label_horizon_days=here.settings.log.label_horizon_days,
-    )
+def monitor(here: Workplace, stopping: Callable[[], bool], rules: RulesFile) -> None:
+    """Fold, look and alert by *rules* until *stopping*, then fold once more."""
+    settings = here.settings
+    loop = watcher(here.registry, log=settings.log, settings=settings.monitor, rules=rules)
     loop.run(stopping)
     loop.finish(5.0)
 

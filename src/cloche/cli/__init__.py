@@ -21,6 +21,7 @@ from cloche.cli.statuses import exit_status_of
 
 #: Imported when called, so that `cloche keys` does not wait for a web framework.
 COMMANDS: dict[str, str] = {
+    "alerts": "cloche.cli.alerts:alerts",
     "backup": "cloche.cli.backup:backup",
     "bom": "cloche.cli.bom:bom",
     "compare": "cloche.cli.compare:compare",

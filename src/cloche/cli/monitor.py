@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from cloche.api import alerting
 from cloche.api import log as api
 from cloche.api.workplace import workplace
 from cloche.cli.output import json_option, print_json, print_store, store_option
@@ -20,10 +21,17 @@ from cloche.prediction_log import homes
 @click.option(
     "--log-format", type=click.Choice(("auto", "json", "text")), help="[default: auto: text on a terminal, else JSON]."
 )
+@click.option("--rules", metavar="FILE", help="Rules of alerts [default: cloche.toml here, if there is one].")
 @store_option
 @json_option
-def monitor(once: bool, log_format: Literal["auto", "json", "text"] | None, store: str | None, as_json: bool) -> None:
-    """Fold the prediction log: bring what servers have landed into its tables.
+def monitor(
+    once: bool,
+    log_format: Literal["auto", "json", "text"] | None,
+    rules: str | None,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Fold the prediction log into its tables, watch what it counts, and tell who is to be told.
 
     `cloche serve` does it too, unless --no-monitor. Several may run: one works, the others wait for its lease.
     Ends with 0 on SIGTERM or Ctrl-C.
@@ -41,10 +49,12 @@ def monitor(once: bool, log_format: Literal["auto", "json", "text"] | None, stor
         click.echo(f"folded {rows} rows of {segments} segments")
         return
     print_store(here.store.describe())
+    file = alerting.rules_of(here, rules)
+    file.read()  # what is wrong is said at once
     asked = _Asked()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, asked)
-    api.monitor(here, asked.stopping)
+    api.monitor(here, asked.stopping, file)
 
 
 class _Asked:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import click
 
-from cloche.api import hosting
+from cloche.api import alerting, hosting
 from cloche.api.workplace import workplace
 from cloche.cli.output import json_option, store_option
 from cloche.cli.statuses import exit_statuses
+from cloche.config import Location
 from cloche.logs import configure
 from cloche.protocols.dialects import DIALECTS
 
@@ -87,6 +88,7 @@ _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
     default=None,
     help="Fold the prediction log here, or leave that to `cloche monitor` elsewhere [default: here].",
 )
+@click.option("--rules", metavar="FILE", help="Rules of alerts [default: cloche.toml here, if there is one].")
 @click.option(
     "--log-format", type=click.Choice(("auto", "json", "text")), help="[default: auto: text on a terminal, else JSON]."
 )
@@ -109,6 +111,7 @@ def serve(
     everything: bool,
     store: str | None,
     as_json: bool,
+    rules: str | None,
     forwarded_allow: tuple[str, ...],
     **flags: object,
 ) -> int:
@@ -125,6 +128,9 @@ def serve(
         given["forwarded_allow"] = tuple(one.strip() for text in forwarded_allow for one in text.split(","))
     config = replace(here.settings.server, **given)  # type: ignore[arg-type]
     configure(config.log_format)
+    if config.monitor:
+        alerting.rules_of(here, rules).read()  # what is wrong is said at once
+    monitor = here.settings.monitor if rules is None else replace(here.settings.monitor, rules=Location(rules))
     log = replace(here.settings.log, **{name: value for name, value in logged.items() if value is not None})  # type: ignore[arg-type]
     return hosting.serve(
         here,
@@ -132,6 +138,7 @@ def serve(
         everything=everything,
         config=config,
         log=log,
+        monitor=monitor,
         exit_statuses=exit_statuses(),
         as_json=as_json,
     )

@@ -12,6 +12,7 @@ EXIT_STATUS: dict[type[Exception], int] = {
     errors.NotFoundError: 3,
     errors.StoreError: 4,
     errors.ServerUnreachableError: 4,
+    errors.DeliveryError: 4,
     errors.ClocheError: 1,
 }
 

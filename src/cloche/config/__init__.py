@@ -11,7 +11,16 @@ from __future__ import annotations
 
 from cloche.config import grants
 from cloche.config.grants import Grant
-from cloche.config.model import Location, LogConfig, Secret, ServerConfig, Settings, TracesConfig, TrustSettings
+from cloche.config.model import (
+    Location,
+    LogConfig,
+    MonitorConfig,
+    Secret,
+    ServerConfig,
+    Settings,
+    TracesConfig,
+    TrustSettings,
+)
 from cloche.config.read import from_environment
 from cloche.config.table import SETTINGS, Setting, reference
 
@@ -20,6 +29,7 @@ __all__ = [
     "Grant",
     "Location",
     "LogConfig",
+    "MonitorConfig",
     "Secret",
     "ServerConfig",
     "Setting",

@@ -168,6 +168,24 @@ class LogConfig:
 
 
 @dataclass(frozen=True)
+class MonitorConfig:
+    """When the monitor says drift, and where its rules of alerts are."""
+
+    rules: Location | None = _setting(
+        None,
+        "file with the rules and sinks of alerts; unset: `cloche.toml` where the command was started, if it is there",
+    )
+    window_minutes: int = _setting(60, "a window of the log that is judged as one lasts at least this long", minimum=1)
+    window_rows: int = _setting(500, "and holds at least so many rows; after a day `min_rows` are enough", minimum=1)
+    min_rows: int = _setting(50, "fewer rows in a window are not judged at all", minimum=10)
+    effect: float = _setting(0.1, "a smaller difference (PSI without chance) is no drift", minimum=0.001, maximum=10.0)
+    persist: int = _setting(2, "windows in a row that have to show it", minimum=1, maximum=20)
+    false_alarms_per_month: float = _setting(
+        1.0, "so many false verdicts of drift a model and month are acceptable", minimum=0.001, maximum=1_000.0
+    )
+
+
+@dataclass(frozen=True)
 class TracesConfig:
     """Where OpenTelemetry spans of predict and label requests go; without `endpoint` there are none."""
 
@@ -231,6 +249,7 @@ class Settings:
     )
     server: ServerConfig = ServerConfig()
     log: LogConfig = LogConfig()
+    monitor: MonitorConfig = MonitorConfig()
     traces: TracesConfig = TracesConfig()
     audit_log: Path = _setting(
         Path(),

@@ -13,7 +13,7 @@ from typing import Any
 
 from cloche.config import grants
 from cloche.config.flavors import FLAVORS, flavors
-from cloche.config.model import LogConfig, ServerConfig, Settings, TracesConfig, TrustSettings
+from cloche.config.model import LogConfig, MonitorConfig, ServerConfig, Settings, TracesConfig, TrustSettings
 from cloche.config.table import SECTIONS, SETTINGS, Setting
 from cloche.config.values import convert, parse
 from cloche.errors import UsageError
@@ -58,6 +58,7 @@ def from_environment(
         **merged[""],
         server=ServerConfig(**merged["server"]),
         log=LogConfig(**merged["log"]),
+        monitor=MonitorConfig(**merged["monitor"]),
         traces=TracesConfig(**merged["traces"]),
         trust=TrustSettings(**merged["trust"]),
     )

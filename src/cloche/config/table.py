@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloche.config.model import LogConfig, ServerConfig, Settings, TracesConfig, TrustSettings
+from cloche.config.model import LogConfig, MonitorConfig, ServerConfig, Settings, TracesConfig, TrustSettings
 
 SECTIONS: dict[str, type] = {
     "": Settings,
     "server": ServerConfig,
     "log": LogConfig,
+    "monitor": MonitorConfig,
     "traces": TracesConfig,
     "trust": TrustSettings,
 }

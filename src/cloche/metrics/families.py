@@ -94,6 +94,52 @@ ALL = (
         "1 for each version that is held; use is 'serving' or 'warm'.",
         ("model", "version", "contract", "use"),
     ),
+    Family(
+        "cloche_model_lamp",
+        "gauge",
+        "A lamp of the monitor (service, data, predictions, performance): 0 ok, 1 warn, 2 alarm, -1 unknown.",
+        ("model", "lamp"),
+        combine="max",
+    ),
+    Family(
+        "cloche_drift_state",
+        "gauge",
+        "The verdict on a field or on the answers: 0 ok, 1 small, 2 drift, -1 not enough data.",
+        ("model", "field"),
+        combine="max",
+    ),
+    Family(
+        "cloche_drift_effect",
+        "gauge",
+        "How far the last window is from the reference, without chance (PSI).",
+        ("model", "field"),
+        combine="max",
+    ),
+    Family(
+        "cloche_quality",
+        "gauge",
+        "A metric of the answers: realised from labels, estimated without, or the baseline when it was saved.",
+        ("model", "metric", "kind"),
+        combine="max",
+    ),
+    Family(
+        "cloche_alert_phase",
+        "gauge",
+        "An alert of the monitor: 0 ok, 1 pending, 2 firing, 3 resolved, -1 no data.",
+        ("model", "rule", "severity"),
+        combine="max",
+    ),
+    Family("cloche_alert_value", "gauge", "What a rule measured last, in its unit.", ("model", "rule"), combine="max"),
+    Family(
+        "cloche_alert_delivery_failing",
+        "gauge",
+        "1 where a sink did not take the last notice of a rule.",
+        ("model", "rule", "sink"),
+        combine="max",
+    ),
+    Family(
+        "cloche_monitor_age_seconds", "gauge", "How long ago a monitor looked at the model.", ("model",), combine="max"
+    ),
     Family("cloche_build_info", "gauge", "1, with the versions of cloche and Python.", ("version", "python")),
     Family("process_start_time_seconds", "gauge", "When this server started, in seconds since 1970."),
 )

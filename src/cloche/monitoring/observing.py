@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cloche.errors import ClocheError
 from cloche.monitoring import lamps, service
+from cloche.monitoring.alerts.rules import Owner
 from cloche.monitoring.documents import (
     RANGES,
     AlertRow,
@@ -35,7 +36,7 @@ from cloche.monitoring.references import References
 from cloche.monitoring.rollups import RollUp, history
 from cloche.monitoring.rollups.recent import Recent
 from cloche.monitoring.shelf import Shelf
-from cloche.monitoring.tallies import Tally, summed
+from cloche.monitoring.tallies import Tally, served, summed
 from cloche.registry import Registry, RouteEvent
 
 _log = logging.getLogger("cloche.monitor")
@@ -43,7 +44,8 @@ _log = logging.getLogger("cloche.monitor")
 _BACK_S: Final = 8 * 86_400
 #: A minute is whole when so many seconds have passed since its end: segments land within some seconds.
 _SETTLED_S: Final = 20.0
-_SERVICE_S: Final = 900
+#: Roll-ups of so many seconds are looked at every time.
+SERVICE_S: Final = 900
 #: How often a range is made anew, in seconds, while there are new rows.
 _EVERY: Final = {"1h": 5.0, "6h": 60.0, "24h": 120.0, "7d": 600.0, "30d": 1_800.0, "90d": 3_600.0}
 #: And at least so often, new rows or not.
@@ -61,11 +63,17 @@ class Watched:
     news: object = None  #: how many requests, and what labels; another look is worth it where that changed
     looked: float = 0.0
     lamps: Lamps = field(default_factory=Lamps)
+    seen: Seen | None = None
+    quality: Quality | None = None
+    alerts: list[AlertRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one look found, for those who add to it: quality, alerts."""
+    """
+    What one look found, for those who add to it: quality, alerts. `minutes` are the roll-ups of the last `SERVICE_S`
+    seconds, `recent` is what of them can be added over versions.
+    """
 
     model: str
     task: str
@@ -74,6 +82,7 @@ class Seen:
     reference: Reference
     recent: Tally
     drift: Sequence[FieldDrift]
+    minutes: Sequence[RollUp] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +93,6 @@ class Quality:
     segments: list[Segment] = field(default_factory=list)
     calibration: list[dict[str, float]] = field(default_factory=list)
     concept: ConceptDrift | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Who is told, and where it is written what to do."""
-
-    owner: str | None = None
-    contact: str | None = None
-    runbook: str | None = None
 
 
 #: Quality of a model in a range; alerts of a model, decided once a look.
@@ -143,25 +143,40 @@ class Observer:
 
     def _look_at(self, watched: Watched) -> None:
         now = self._clock()
-        routes = self._registry.history(watched.model)
-        live = _live(routes)
-        found = list(history(self._registry.store, watched.model, now - _SERVICE_S, now + 60))
+        found = list(history(self._registry.store, watched.model, now - SERVICE_S, now + 60))
         rows = sum(one.tally.requests for one in found)
         news = rows, self._news_of(watched.model)
-        if news == watched.news and now - watched.looked < _AT_LEAST_S:
-            return
-        watched.news, watched.looked = news, now
+        quiet = watched.seen is not None and news == watched.news and now - watched.looked < _AT_LEAST_S
+        if quiet and watched.seen is not None:
+            watched.seen = replace(watched.seen, now=now, minutes=found)
+        else:
+            watched.news, watched.looked = news, now
+            self._see(watched, found, now)
+        self._publish(watched, quiet=quiet)
+
+    def _see(self, watched: Watched, found: Sequence[RollUp], now: float) -> None:
+        live = _live(self._registry.history(watched.model))
         reference = self._references.of(watched.model, live) if live is not None else Reference()
-        recent = summed(one.tally for one in found)
+        recent = summed(served(one.tally) for one in found)
         drift = self._judged(watched, live, reference, now)
-        seen = Seen(watched.model, self._task(watched.model, live), live, now, reference, recent, drift)
+        seen = Seen(watched.model, self._task(watched.model, live), live, now, reference, recent, drift, found)
         quality = self._quality_of(seen, "24h")
         watched.lamps = lamps.lit(watched.lamps, seen.recent, drift, quality.metrics, now, quality.concept)
-        alerts = self._alerts_of(seen, quality, watched.lamps)
+        watched.seen, watched.quality = seen, quality
+
+    def _publish(self, watched: Watched, *, quiet: bool) -> None:
+        """The documents that are due; alerts are decided with every look, and what they become is shown at once."""
+        if watched.seen is None or watched.quality is None:
+            return
+        alerts = self._alerts_of(watched.seen, watched.quality, watched.lamps)
+        news = _news(alerts) != _news(watched.alerts)
+        watched.alerts, now = alerts, watched.seen.now
         for range_ in RANGES:
-            if now - watched.made.get(range_, 0.0) >= _EVERY[range_]:
+            due = not quiet and now - watched.made.get(range_, 0.0) >= _EVERY[range_]
+            if due or (news and range_ == next(iter(RANGES))):
                 watched.made[range_] = now
-                self._shelf.put(self._document(seen, range_, watched.lamps, alerts, routes))
+                routes = self._registry.history(watched.model)
+                self._shelf.put(self._document(watched.seen, range_, watched.lamps, alerts, routes))
 
     # -- drift ----------------------------------------------------------------------------------
 
@@ -190,7 +205,7 @@ class Observer:
         end = (seen.now // step_s + 1) * step_s
         start = end - count * step_s
         found = list(history(self._registry.store, seen.model, start, end))
-        steps = service.Steps.of(found, start, step_s, count)
+        steps = service.Steps.of(found, start, step_s, count, version=seen.live)
         quality = self._quality_of(seen, range_)
         owner = self._owner_of(seen.model)
         return ModelDocument(
@@ -225,7 +240,8 @@ class Observer:
 
     def _versions(self, model: str, found: Sequence[RollUp]) -> list[VersionRow]:
         counted = {
-            version: summed(o.tally for o in found if o.version == version) for version in {o.version for o in found}
+            version: summed(served(o.tally) for o in found if o.version == version)
+            for version in {o.version for o in found}
         }
         state = self._registry.routes(model)
         rows = []
@@ -246,6 +262,11 @@ class Observer:
 
     def _task(self, model: str, live: int | None) -> str:
         return "" if live is None else self._registry.manifest_of(self._registry.record(model, live)).task
+
+
+def _news(alerts: Sequence[AlertRow]) -> list[tuple[object, ...]]:
+    """What of alerts is worth a document of its own."""
+    return [(one.rule, one.phase, one.silenced_until is None, one.deliveries) for one in alerts]
 
 
 def _live(routes: Sequence[RouteEvent]) -> int | None:

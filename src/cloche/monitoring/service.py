@@ -11,7 +11,7 @@ import numpy as np
 from cloche.monitoring.documents import Lamp, ProblemRow, Series
 from cloche.monitoring.reference import FieldReference, Reference
 from cloche.monitoring.rollups import RollUp
-from cloche.monitoring.tallies import FieldTally, Tally, quantile_ms
+from cloche.monitoring.tallies import FieldTally, Tally, quantile_ms, served
 
 _SHARES: Final = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 _KINDS: Final = ("2xx", "4xx", "5xx")
@@ -31,14 +31,20 @@ class Steps:
     tallies: Sequence[Tally]
 
     @classmethod
-    def of(cls, rollups: Iterable[RollUp], start: float, step_s: int, count: int) -> Steps:
-        """*rollups* by step; one that is longer than a step counts where it begins."""
+    def of(
+        cls, rollups: Iterable[RollUp], start: float, step_s: int, count: int, *, version: int | None = None
+    ) -> Steps:
+        """
+        *rollups* by step; one that is longer than a step counts where it begins.
+
+        Of other versions than *version* only what can be added is taken.
+        """
         tallies: list[Tally | None] = [None] * count
         for one in rollups:
             place = int((one.start - start) // step_s)
             if 0 <= place < count:
-                held = tallies[place]
-                tallies[place] = one.tally if held is None else held.plus(one.tally)
+                held, tally = tallies[place], one.tally if version in (None, one.version) else served(one.tally)
+                tallies[place] = tally if held is None else held.plus(tally)
         return cls(start, step_s, [one or Tally() for one in tallies])
 
 

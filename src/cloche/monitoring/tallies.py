@@ -141,6 +141,14 @@ def summed(tallies: Iterable[Tally]) -> Tally:
     return whole
 
 
+def served(one: Tally) -> Tally:
+    """
+    *one* without what is counted in the bins of one version's reference: of several versions, this can be added.
+    """
+    output = OutputTally(rows=one.output.rows, classes=one.output.classes)
+    return Tally(one.requests, one.rows, one.status, one.latency, one.problems, output=output)
+
+
 def bucket_of(latency_ms: float) -> int:
     """The bucket of a latency: bucket i holds what lies above 1.02^(i − 1) and up to 1.02^i milliseconds."""
     return math.ceil(math.log(max(latency_ms, LATENCY_FLOOR_MS)) / _LOG_GROWTH)

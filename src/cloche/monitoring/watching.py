@@ -6,42 +6,70 @@ import datetime as dt
 import importlib
 from typing import Any
 
+from cloche.config import LogConfig, MonitorConfig
+from cloche.monitoring.alerts.alerting import Alerts
+from cloche.monitoring.alerts.rules_file import RulesFile
 from cloche.monitoring.rollups import counting
 from cloche.monitoring.rollups.recent import Recent
 from cloche.prediction_log.monitoring import Monitor, holder
 from cloche.registry import Registry
 
 
-def watcher(registry: Registry, *, retention_days: float | None, label_horizon_days: float = 30.0) -> Monitor:
-    """
-    A monitor of the store of *registry* that folds, counts and publishes documents; *label_horizon_days* is how late a
-    label by key may be, of models that set nothing else.
-    """
-    recent = Recent()
+def watcher(registry: Registry, *, log: LogConfig, settings: MonitorConfig, rules: RulesFile) -> Monitor:
+    """A monitor of the store of *registry* that folds, counts, publishes documents and alerts by *rules*."""
+    recent, by = Recent(), holder()
     return Monitor(
         registry.store,
-        holder(),
+        by,
         derive=counting(registry, recent),
-        observe=_Looking(registry, recent, label_horizon_days),
-        retention_days=retention_days,
+        observe=_Looking(registry, recent, log, settings, Alerts(registry.store, rules, by)),
+        retention_days=log.retention_days,
     )
 
 
 class _Looking:
-    """The observer, made with the first look: SciPy takes a second, and no fold waits for it."""
+    """
+    The observer, made with the first look: SciPy takes a second, and no fold waits for it. A call gives within how many
+    seconds alerts want the next one.
+    """
 
-    def __init__(self, registry: Registry, recent: Recent, label_horizon_days: float) -> None:
-        self._horizon = dt.timedelta(days=label_horizon_days)
+    def __init__(
+        self, registry: Registry, recent: Recent, log: LogConfig, settings: MonitorConfig, alerts: Alerts
+    ) -> None:
+        self._horizon = dt.timedelta(days=log.label_horizon_days)
         self._registry = registry
         self._recent = recent
+        self._settings = settings
+        self._alerts = alerts
         self._observer: Any = None
 
-    def __call__(self) -> None:
+    def __call__(self) -> float:
         if self._observer is None:
-            observing: Any = importlib.import_module("cloche.monitoring.observing")
-            quality: Any = importlib.import_module("cloche.monitoring.quality.watch")
-            watch = quality.QualityWatch(self._registry, horizon=self._horizon)
-            self._observer = observing.Observer(
-                self._registry, recent=self._recent, quality_of=watch, news_of=watch.news
-            )
+            self._observer = self._made()
         self._observer.look()
+        return self._alerts.again_within_s
+
+    def _made(self) -> Any:
+        observing: Any = importlib.import_module("cloche.monitoring.observing")
+        wiring: Any = importlib.import_module("cloche.monitoring.alerts.wiring")
+        drift: Any = importlib.import_module("cloche.monitoring.drift")
+        quality: Any = importlib.import_module("cloche.monitoring.quality.watch")
+        watch = quality.QualityWatch(self._registry, horizon=self._horizon)
+        given = self._settings
+        settings = drift.DriftSettings(
+            effect=given.effect,
+            min_rows=given.min_rows,
+            window_rows=given.window_rows,
+            window_minutes=given.window_minutes,
+            persist=given.persist,
+            false_alarms_per_month=given.false_alarms_per_month,
+        )
+        return observing.Observer(
+            self._registry,
+            settings=settings,
+            recent=self._recent,
+            quality_of=watch,
+            news_of=watch.news,
+            alerts_of=wiring.AlertsOf(self._alerts, self._registry.store),
+            owner_of=self._alerts.owner_of,
+        )

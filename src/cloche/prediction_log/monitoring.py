@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 import os
 import platform
 import secrets
@@ -43,7 +44,7 @@ class Monitor:
     One monitor of *store*; *by* names it in the lease and in fold lists.
 
     *derive* makes further tables of a fold's rows, see `Folder`. *observe* is called by who holds the lease, after its
-    folds, and for an hour after the last one.
+    folds, and for an hour after the last one; it gives within how many seconds it wants to be called again in any case.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Monitor:
         by: str,
         *,
         derive: Callable[[Parts], Parts] = lambda _parts: {},
-        observe: Callable[[], None] = lambda: None,
+        observe: Callable[[], float] = lambda: math.inf,
         retention_days: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -124,8 +125,10 @@ class Monitor:
             return TTL_S / 3
         self._fold(stopping)
         self._keep_up()
-        self._observe_at = self._clock() + OBSERVE_IDLE_EVERY_S
-        self._observe()
+        within_s = self._observe()
+        self._observe_at = self._clock() + min(within_s, OBSERVE_IDLE_EVERY_S)
+        if math.isfinite(within_s):
+            self._idle_at = self._clock() + IDLE_AFTER_S
         return FOLD_EVERY_S
 
     def _fold(self, stopping: Callable[[], bool]) -> None:

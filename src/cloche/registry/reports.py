@@ -64,7 +64,11 @@ class CallerReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a host serves; *slots* is how many workers it is to have, `ended` says that it was stopped in order."""
+    """
+    What a host serves; *slots* is how many workers it is to have, `ended` says that it was stopped in order.
+
+    `log_waiting_s`: how long the oldest record on it waits for the store; None where it keeps no log.
+    """
 
     host: str
     machine: str
@@ -78,6 +82,7 @@ class AgentReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     degraded: tuple[str, ...] = ()
     callers: tuple[CallerReport, ...] = ()
     ended: bool = False
+    log_waiting_s: float | None = None
 
     def age_s(self, now: datetime) -> float:
         """How long ago it was written."""

@@ -109,7 +109,9 @@ def test_paths_are_made_absolute_where_they_are_written(machine: Machine) -> Non
         pytest.param('stroe = "x"', "unknown setting 'stroe'; did you mean 'store'", id="top-level"),
         pytest.param("[sever]\nport = 1", r"unknown table \[sever\]; did you mean 'server'", id="table"),
         pytest.param(
-            "[qq]\nport = 1", r"unknown table \[qq\]; known: flavors, log, server, traces, trust", id="nothing-near"
+            "[qq]\nport = 1",
+            r"unknown table \[qq\]; known: flavors, log, monitor, server, traces, trust",
+            id="nothing-near",
         ),
         pytest.param("cwd = '/'", "unknown setting 'cwd'", id="internal"),
         pytest.param(

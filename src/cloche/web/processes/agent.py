@@ -178,6 +178,7 @@ class Agent:
             host.take(),
             reachable=lambda: not self._away and self._there(),
             counted=lambda: read_all(self._run.metrics),
+            log_waiting_s=lambda: None if self._spool is None else round(landing.waiting(self._spool)[1], 1),
         )
         for name in self._followers:
             self._follow(name)

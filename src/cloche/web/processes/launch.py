@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from cloche.config import LogConfig, ServerConfig, TracesConfig
+from cloche.config import LogConfig, MonitorConfig, ServerConfig, TracesConfig
 from cloche.errors import UsageError
 from cloche.prediction_log.recorder import open_recorder
 from cloche.store import Store
@@ -40,6 +40,7 @@ class Launch:
     everything: bool
     config: ServerConfig
     log: LogConfig
+    monitor: MonitorConfig
     traces: TracesConfig
     spool: Path
     trust: TrustPolicy
@@ -89,6 +90,7 @@ def _server_file(wanted: Launch, config: ServerConfig, data: socket.socket, mana
         management_url=url_of(management, tls=config.tls_cert is not None),
         config=config,
         log=wanted.log,
+        monitor=wanted.monitor,
         traces=wanted.traces,
         spool=str(wanted.spool),
         store=wanted.store.url,

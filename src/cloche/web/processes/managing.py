@@ -12,11 +12,12 @@ from pathlib import Path
 
 from cloche.errors import StoreError
 from cloche.keys import Key, KeyRing, Snapshot
-from cloche.metrics import read_all
+from cloche.metrics import merge, read_all
 from cloche.prediction_log import landing
 from cloche.prediction_log.spool import Spool
 from cloche.store import Store
 from cloche.web.management.listening import managing
+from cloche.web.management.monitored import Monitored
 from cloche.web.management.status import ModelStatus, ServerStatus, WorkerStatus
 from cloche.web.processes import runtime
 from cloche.web.processes.folder import RunFolder, write_whole
@@ -65,21 +66,23 @@ async def managing_run(
     os.set_inheritable(descriptor, False)
     keys = ManagementKeys(state, KeyRing.open(server.keys, store, Path(server.cwd)))
     spool = Spool.open(Path(server.spool), server.store) if server.log.enabled else None
+    monitored = Monitored(store, lambda: [model.name for model in state().models])
     started, heartbeats = run.server.stat().st_mtime, Heartbeats(run.heartbeats, server.config.workers)
     management = managing(
         socket.socket(fileno=descriptor),
         server.config,
         authenticate=keys.authenticate,
         status=lambda: status_of(run, server, state(), heartbeats, started, spool),
-        counted=lambda: read_all(run.metrics),
+        counted=lambda: merge((read_all(run.metrics), monitored.samples())),
     )
     async with management as login:
         write_whole(run.login, login.encode())
-        refreshing = asyncio.create_task(keys.keep_fresh())
+        refreshing = [asyncio.create_task(one.keep_fresh()) for one in (keys, monitored)]
         try:
             yield
         finally:
-            refreshing.cancel()
+            for one in refreshing:
+                one.cancel()
 
 
 def status_of(

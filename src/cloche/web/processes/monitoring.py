@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from cloche.errors import MissingExtraError
 from cloche.logs import configure
+from cloche.monitoring.alerts.rules_file import rules_file
 from cloche.monitoring.watching import watcher
 from cloche.prediction_log import homes
 from cloche.registry import Registry
@@ -34,9 +36,8 @@ def work(run: Path, stopping: Callable[[], bool]) -> int:
         _log.warning("the prediction log is not folded here, its segments wait in the store: %s", exc)
         return GIVES_UP
     store = Store.open(server.store, Path(server.cwd))
-    monitor = watcher(
-        Registry(store), retention_days=server.log.retention_days, label_horizon_days=server.log.label_horizon_days
-    )
+    rules = rules_file(server.monitor.rules, Path(server.cwd), os.environ)
+    monitor = watcher(Registry(store), log=server.log, settings=server.monitor, rules=rules)
     monitor.run(stopping)
     monitor.finish(LAST_FOLDS_S)
     return 0

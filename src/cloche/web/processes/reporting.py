@@ -37,12 +37,14 @@ class Reporter:
         *,
         reachable: Callable[[], bool],
         counted: Callable[[], Samples] = dict,
+        log_waiting_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._store = store
         self._server = server
         self._host = host
         self._reachable = reachable
         self._counted = counted
+        self._log_waiting_s = log_waiting_s
         self._writer = ReportWriter(store, host)
         self._last: AgentReport | None = None
         self._next = 0.0
@@ -52,7 +54,7 @@ class Reporter:
         """Report now if something changed, or the last report is old."""
         report = self._report(state, applied, slots)
         changed = self._last is None or report != msgspec.structs.replace(
-            self._last, at=report.at, callers=report.callers
+            self._last, at=report.at, callers=report.callers, log_waiting_s=report.log_waiting_s
         )
         now = time.monotonic()
         if self._reachable() and now >= (self._next if changed else self._next - _PAUSE_S + reports.EVERY_S):
@@ -71,6 +73,7 @@ class Reporter:
             await asyncio.to_thread(reports.forget_silent, self._store, datetime.now(UTC))
 
     async def _write(self, report: AgentReport) -> None:
+        report = msgspec.structs.replace(report, log_waiting_s=self._log_waiting_s())
         try:
             await asyncio.to_thread(self._writer.write, report)
             self._last, self._told = report, False

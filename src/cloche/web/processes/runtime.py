@@ -18,7 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from cloche.artifact import Device, EngineChoice
-from cloche.config import LogConfig, Secret, ServerConfig, TracesConfig
+from cloche.config import LogConfig, MonitorConfig, Secret, ServerConfig, TracesConfig
 from cloche.keys import Key
 from cloche.registry import Promises, VersionRecord
 from cloche.trust import TrustPolicy
@@ -39,6 +39,7 @@ class ServerFile(msgspec.Struct, frozen=True, kw_only=True):
     management_url: str | None
     config: ServerConfig
     log: LogConfig
+    monitor: MonitorConfig = MonitorConfig()
     traces: TracesConfig = TracesConfig()
     spool: str
     store: str
