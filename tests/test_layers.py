@@ -21,7 +21,7 @@ ROWS = (
     ("__main__",),
     ("cli",),
     ("demo",),
-    ("api", "client", "aclient"),
+    ("api", "client", "aclient", "deploy"),
     ("web",),
     ("protocols", "scoring", "calling"),
     ("serving", "monitoring"),

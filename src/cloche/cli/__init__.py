@@ -23,6 +23,7 @@ from cloche.cli.statuses import exit_status_of
 COMMANDS: dict[str, str] = {
     "backup": "cloche.cli.backup:backup",
     "bom": "cloche.cli.bom:bom",
+    "build": "cloche.cli.build:build",
     "contract": "cloche.cli.contract:contract",
     "copy": "cloche.cli.copy:copy_version",
     "delete": "cloche.cli.delete:delete",
