@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from cloche.deploy import pins as pinning
 from cloche.deploy import wheel
 from cloche.deploy.compose import compose
 from cloche.deploy.dockerfile import dockerfile
-from cloche.deploy.image import CONFIG, Image, default_base
+from cloche.deploy.image import CONFIG, Image, checked_base, default_base, python_of
 from cloche.deploy.installation import Requirement, installation, normalized
 from cloche.deploy.needs import Files, Needs, needs
 from cloche.deploy.trusted import trusted
@@ -24,6 +26,7 @@ from cloche.trust import TrustPolicy
 FORMAT = "cloche-image/1"
 #: What is in a folder that `cloche build` wrote, with the digest of every file.
 INDEX = "image.json"
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PROJECT = ("pyproject.toml", "setup.py")
 
 
@@ -76,7 +79,7 @@ def context(
         needs=needed,
         pins=pinning.pins(here, manifest, needed),
         cloche=here.version,
-        base=wanted.base or default_base(manifest),
+        base=default_base(manifest) if wanted.base is None else checked_base(wanted.base),
         wheels=(cloche_name, *wheels),
         projects=tuple(sorted({path.split("/")[0] for path in projects})),
         fetched_from=wanted.fetched_from,
@@ -143,6 +146,8 @@ def _added(paths: Sequence[Path]) -> tuple[dict[str, bytes], dict[str, bytes]]:
             wheels[path.name] = path.read_bytes()
             wheel.top_modules(path.name, wheels[path.name])
         elif any((path / name).is_file() for name in _PROJECT):
+            if not _FOLDER.fullmatch(path.name):
+                raise UsageError(f"--with {path}: expected a folder with a name without spaces")
             projects |= {f"{path.name}/{inner}": content for inner, content in wheel.files_of(path).items()}
         else:
             name, content = wheel.of_package(path)
@@ -171,6 +176,11 @@ def _notes(image: Image) -> tuple[str, ...]:
         notes.append(f"no version is known of {', '.join(unpinned)}: pip takes the newest that fits")
     if image.config:
         notes.append(f"{CONFIG}/config.toml of the image holds what you trust")
+    saved, running = python_of(image.manifest), f"{sys.version_info.major}.{sys.version_info.minor}"
+    if saved != running:
+        notes.append(f"saved under Python {saved}; what serves it is pinned to what is installed here, for {running}")
+    if not image.baked:
+        notes.append(f"a version of {image.reference} that has no engine '{image.engine}' is refused by this image")
     return tuple(notes)
 
 

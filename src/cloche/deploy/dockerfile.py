@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from cloche.deploy.image import CONFIG, DATA_PORT, KEYS, MANAGEMENT_PORT, PREFIX, STATE, STORE, UID, Image
 
-#: What numpy and scipy bring along for those who build or test with them.
-_DEAD_FOLDERS = ("tests", "include", "f2py", "distutils", "_pyinstaller")
+#: What numpy and scipy bring along for their own tests and for compilers. (f2py stays: scipy has numpy import it.)
+_DEAD_FOLDERS = ("tests", "include", "_pyinstaller")
 #: The same as files; and 500 languages that rich could highlight.
 _DEAD_FILES = ("-name '*.pyi'", "-name '*.pyx'", "-name '*.pxd'", "-name '*.a'", "-path '*/pygments/lexers/[a-z]*.py'")
 _PYTHON = f"{PREFIX}/bin/python3"
@@ -25,7 +25,7 @@ def _head(image: Image) -> Iterator[str]:
     yield f"# {record.name}@{record.version}, answered by its engine '{image.engine}'. Made by cloche {image.cloche}:"
     yield "# cloche build makes the same file again."
     yield f"# artifact sha256:{record.manifest}"
-    yield from (f"# {note}" for note in image.needs.notes)
+    yield from (f"# {' '.join(note.split())}" for note in image.needs.notes)
     yield ""
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloche.deploy.needs import Needs
+from cloche.errors import ManifestError, UsageError
 from cloche.manifest import Manifest
 from cloche.registry import VersionRecord
 
@@ -16,6 +18,8 @@ STATE = "/var/lib/cloche"
 STORE = "/srv/cloche/store"
 CONFIG = "/etc/cloche"
 KEYS = f"{CONFIG}/keys.jsonl"
+_PYTHON = re.compile(r"[0-9]+\.[0-9]+")
+_BASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 DATA_PORT, MANAGEMENT_PORT = 8000, 8001
 #: As long as a server may take to answer what is in flight (`grace_s`), and to land its records.
 STOP_S = 45
@@ -74,5 +78,28 @@ class Image:
 
 def default_base(manifest: Manifest) -> str:
     """The official image of the Python that the model was saved under, by its minor version."""
-    major_minor = ".".join(manifest.environment.python.split(".")[:2])
-    return f"docker.io/library/python:{major_minor}-slim"
+    return f"docker.io/library/python:{python_of(manifest)}-slim"
+
+
+def python_of(manifest: Manifest) -> str:
+    """
+    `3.11`
+
+    Raises:
+        ManifestError: the manifest does not say.
+    """
+    found = _PYTHON.match(manifest.environment.python)
+    if found is None:
+        told = manifest.environment.python[:80]
+        raise ManifestError(f"manifest.json: environment: python: expected a version, got {told!r}")
+    return found[0]
+
+
+def checked_base(name: str) -> str:
+    """
+    Raises:
+        UsageError: *name* is no name of an image.
+    """
+    if not _BASE.fullmatch(name):
+        raise UsageError(f"--base: expected the name of an image (python:3.12-slim, NAME@sha256:…), got {name[:80]!r}")
+    return name

@@ -94,9 +94,14 @@ def _native(manifest: Manifest, files: Files) -> Needs:
 
 def _r(manifest: Manifest) -> Needs:
     """Debian's R and Debian's packages; which version that is, the base image decides."""
-    packages = [name for name in manifest.options.get("packages", {}) if name not in _R_ITSELF]
-    wanted = sorted({"r-base-core", *(f"r-cran-{name.lower()}" for name in packages)})
-    about = ", ".join(f"{name} {version}" for name, version in sorted(manifest.options.get("packages", {}).items()))
+    versions: Mapping[str, Any] = manifest.options.get("packages", {})
+    strange = next((name for name in versions if not _R_PACKAGE.fullmatch(name)), None)
+    if strange is not None:
+        raise ManifestError(
+            f"manifest.json: options: packages: expected the name of an R package, got {strange[:80]!r}"
+        )
+    wanted = sorted({"r-base-core", *(f"r-cran-{name.lower()}" for name in versions if name not in _R_ITSELF)})
+    about = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     saved = f"saved with R {manifest.options.get('r')}" + (f" ({about})" if about else "")
     return Needs(apt=tuple(wanted), notes=(f"{saved}; the image gets those of its base, and golden rows decide",))
 
@@ -150,6 +155,7 @@ def _brought_by(module: str, manifest: Manifest) -> str | None:
 
 
 _ENGINES: dict[str, Callable[[Manifest, Files], Needs]] = {"native": _native, "onnx": _onnx, "twin": _twin}
+_R_PACKAGE = re.compile(r"[A-Za-z][A-Za-z0-9.]*")
 _SKOPS_MODULE = re.compile(rb'"__module__":\s*"([A-Za-z_]\w*)')
 #: What `lib_lightgbm` is linked with, and slim images lack.
 _OPENMP = "libgomp1"

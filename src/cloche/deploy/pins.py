@@ -9,8 +9,9 @@ from cloche.deploy.installation import Installation, closure, normalized, public
 from cloche.deploy.needs import Needs
 from cloche.manifest import Manifest
 
-#: R and `R package x` stand in the manifest beside Python's distributions.
+#: R and `R package x` stand in the manifest beside the distributions; and these texts get into a shell's line.
 _NAME = re.compile(r"(?!r$)[a-z0-9]+(-[a-z0-9]+)*")
+_VERSION = re.compile(r"[0-9][A-Za-z0-9.!_-]*")
 
 
 def pins(here: Installation, manifest: Manifest, needed: Needs) -> dict[str, str]:
@@ -20,8 +21,8 @@ def pins(here: Installation, manifest: Manifest, needed: Needs) -> dict[str, str
     What decides the answers, with all that it draws in, is pinned to what the manifest says; where such a library is
     not installed here, so that nobody knows what it draws in, that is everything in the manifest.
     """
-    saved = {normalized(name): public(version) for name, version in manifest.environment.packages.items()}
-    saved = {name: version for name, version in saved.items() if _NAME.fullmatch(name)}
+    stated = {normalized(name): public(version) for name, version in manifest.environment.packages.items()}
+    saved = {name: version for name, version in stated.items() if _NAME.fullmatch(name) and _VERSION.fullmatch(version)}
     alone = set(map(normalized, needed.bare))
     answering = set(map(normalized, needed.answering))
     drawn_in = closure(here, answering - alone).keys() | alone
