@@ -25,8 +25,11 @@ _BESIDE = ("/usr/lib/podman", "/usr/sbin", "/sbin")
 _AS_ROOT = () if os.geteuid() == 0 else ("sudo", "-n", "--preserve-env=CONTAINERS_CONF")
 #: Not `~`: the tests have a home of their own.
 _CACHE = Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".cache" / "cloche-tests"
+_LEFT_OUT = ("doc", "man", "locale")
 _PACKAGES = "ca-certificates,python3-venv,python3-pip"
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+#: Images and build stages take 1 GB.
+_PLENTY = 4 << 30
 #: What a machine without systemd and with cgroups of both kinds takes; podman's defaults do not start here.
 _CONF = """
 [containers]
@@ -126,8 +129,8 @@ class Containers:
 
 @contextlib.contextmanager
 def containers() -> Iterator[Containers]:
-    """A place that lasts as long as the block; short, for it holds Unix sockets."""
-    made = Containers(Path(tempfile.mkdtemp(prefix="cl-")))
+    """A place that lasts as long as the block, in memory where there is plenty: disks take a minute longer."""
+    made = Containers(Path(tempfile.mkdtemp(prefix="cl-", dir=_memory())))  # short: it holds Unix sockets
     (made.home / "containers.conf").write_text(_CONF)
     try:
         yield made
@@ -142,17 +145,22 @@ def _root_file_system(here: Containers) -> Path:
     if kept.is_file():
         return kept
     _CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
         made = Path(folder) / "made.tar"
         here.run(
             "env", f"TMPDIR={folder}", "mmdebstrap", "--quiet", "--variant=minbase", f"--include={_PACKAGES}",
-            "--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude=/usr/share/{one}/*" for one in ("doc", "man", "locale")),
+            "--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude=/usr/share/{one}/*" for one in _LEFT_OUT),
             suite, made, *_mirror(suite), within_s=600,
         )  # fmt: skip
         staged = kept.with_name(f"{kept.name}.{os.getpid()}")
         shutil.copyfile(made, staged)
         staged.replace(kept)
     return kept
+
+
+def _memory() -> str | None:
+    shared = Path("/dev/shm")
+    return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > _PLENTY else None
 
 
 def platform_codename() -> str:
@@ -163,10 +171,9 @@ def platform_codename() -> str:
 
 def _mirror(suite: str) -> list[str]:
     """Where apt here gets the packages of *suite*."""
-    done = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Codename: {suite}", "Component: main"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    which = ["Created-By: Packages", f"Codename: {suite}", "Component: main"]
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", *which]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.split()[:1]
 
 

@@ -8,6 +8,7 @@ import io
 import re
 import zipfile
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _SKIPPED = ("__pycache__", ".pyc", ".pyo")
 _WHEEL = "Wheel-Version: 1.0\nGenerator: cloche\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
+@cache
 def of_cloche(here: Installation) -> tuple[str, bytes]:
     """The name and the bytes of a wheel of cloche as it runs here."""
     about = [
