@@ -21,7 +21,7 @@ ROWS = (
     ("__main__",),
     ("cli",),
     ("demo",),
-    ("api", "client", "aclient", "testing"),
+    ("api", "client", "aclient", "testing", "deploy"),
     ("web", "importers"),
     ("protocols", "scoring", "calling"),
     ("serving", "monitoring"),

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "alerts": "cloche.cli.alerts:alerts",
     "backup": "cloche.cli.backup:backup",
     "bom": "cloche.cli.bom:bom",
+    "build": "cloche.cli.build:build",
     "compare": "cloche.cli.compare:compare",
     "contract": "cloche.cli.contract:contract",
     "copy": "cloche.cli.copy:copy_version",

@@ -6,6 +6,7 @@ from cloche.registry.backup import Copied, back_up, restore
 from cloche.registry.changes import NO_PROMISES, Promises, Revision
 from cloche.registry.collect import GRACE, Collected
 from cloche.registry.evaluations import Evaluation
+from cloche.registry.excerpt import excerpt
 from cloche.registry.model import (
     Change,
     Notice,
@@ -44,6 +45,7 @@ __all__ = [
     "VersionRecord",
     "back_up",
     "check_name",
+    "excerpt",
     "parse_reference",
     "restore",
 ]

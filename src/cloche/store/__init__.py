@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cloche.store.store import FOLDER, MARKER, Store
+from cloche.store.store import FOLDER, MARKER, MARKER_TEXT, Store
 
-__all__ = ["FOLDER", "MARKER", "Store"]
+__all__ = ["FOLDER", "MARKER", "MARKER_TEXT", "Store"]

@@ -41,7 +41,7 @@ ANSWER_WITHIN_S = 10.0
 Paths = list[str]
 #: Written once after the store has shown that it honours create-only writes.
 MARKER = "store.json"
-_MARKER_TEXT = b'{"schema": "cloche-store/1", "create_only": true}\n'
+MARKER_TEXT = b'{"schema": "cloche-store/1", "create_only": true}\n'
 #: Between the attempts to write an object.
 _PAUSES_S = (0.2, 1.0)
 
@@ -146,7 +146,7 @@ class Store:
         if not self.exists(MARKER):
             self.probe()
             with contextlib.suppress(ObjectExistsError):
-                self._put(MARKER, _MARKER_TEXT)
+                self._put(MARKER, MARKER_TEXT)
         self._honest = True
 
     def probe(self) -> datetime:
