@@ -16,8 +16,11 @@ from cloche.metrics import read_all
 from cloche.prediction_log import landing
 from cloche.prediction_log.spool import Spool
 from cloche.store import Store
+from cloche.web.management.documents import Documents
 from cloche.web.management.listening import managing
 from cloche.web.management.status import ModelStatus, ServerStatus, WorkerStatus
+from cloche.web.management.steering import Steering
+from cloche.web.management.watching import Watching
 from cloche.web.processes import runtime
 from cloche.web.processes.folder import RunFolder, write_whole
 from cloche.web.processes.heartbeats import Heartbeats
@@ -56,9 +59,18 @@ class ManagementKeys:
 
 @contextlib.asynccontextmanager
 async def managing_run(
-    run: RunFolder, server: ServerFile, store: Store, state: Callable[[], State], descriptor: int | None
+    run: RunFolder,
+    server: ServerFile,
+    store: Store,
+    state: Callable[[], State],
+    descriptor: int | None,
+    steering: Steering,
 ) -> AsyncIterator[None]:
-    """Answer on the socket *descriptor* inside the block; the login address lies in `RUN/login`."""
+    """
+    Answer on the socket *descriptor* inside the block; the login address lies in `RUN/login`.
+
+    *steering* changes routes for those who may.
+    """
     if descriptor is None:
         yield
         return
@@ -72,6 +84,7 @@ async def managing_run(
         authenticate=keys.authenticate,
         status=lambda: status_of(run, server, state(), heartbeats, started, spool),
         counted=lambda: read_all(run.metrics),
+        watching=Watching(Documents(store), steering),
     )
     async with management as login:
         write_whole(run.login, login.encode())
