@@ -35,7 +35,7 @@ def overview(documents: Mapping[str, ModelDocument | None]) -> Html:
 
 def _worst(found: ModelDocument | None) -> int:
     if found is None:
-        return 0
+        return -1
     lamps = (found.lamps.service, found.lamps.data, found.lamps.predictions, found.lamps.performance)
     return max(_BAD.get(one.state, 0) for one in lamps)
 
@@ -62,7 +62,7 @@ def _card(name: str, found: ModelDocument | None) -> Html:
         "li",
         tag("div", title, chip("firing", f"{firing} firing") if firing else None, class_="top"),
         short_lamps(found.lamps),
-        sparkline(traffic, f"Requests to {name} in the last {RANGE}: {figures.count(n)}"),
+        sparkline(traffic, f"Requests to {name} in the last {RANGE}: {figures.count(n)}") if n else None,
         tag("dl", *(tag("div", tag("dt", what), tag("dd", value)) for what, value in facts), class_="facts small"),
         tag("p", "As of ", figures.moment(found.made), class_="hint"),
         class_="card",

@@ -85,7 +85,7 @@ def drawn(chart: Chart) -> Html:
         _marks_told(chart),
         _numbers(chart),
         class_="chart",
-        data_chart=msgspec.json.encode(_data(chart)).decode(),
+        data_chart=msgspec.json.encode(_data(chart, scale)).decode(),
     )
 
 
@@ -258,7 +258,7 @@ def _at(one: Series, step: int) -> float | None:
     return one.values[step] if step < len(one.values) else None
 
 
-def _data(chart: Chart) -> dict[str, Any]:
+def _data(chart: Chart, scale: Scale) -> dict[str, Any]:
     """For the script: moments are the middle of their steps."""
     steps = thinned([float(step) for step in range(chart.steps)])
     middle = 0.5 if chart.kind != "bars" else 0.0
@@ -269,7 +269,8 @@ def _data(chart: Chart) -> dict[str, Any]:
         "from": chart.start,
         "to": chart.end,
         "step": chart.step_s,
-        "scale": [_scale(chart).low, _scale(chart).high],
+        "scale": [scale.low, scale.high],
+        "ticks": scale.ticks(),
         "x": [chart.start + ((step or 0.0) + middle) * chart.step_s for step in steps],
         "series": [
             {

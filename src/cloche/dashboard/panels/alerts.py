@@ -46,8 +46,8 @@ def _row(one: AlertRow, now: float) -> Html:
         cell("Value", figures.number(one.value)),
         cell("Limit", figures.number(one.threshold)),
         cell("Since", figures.moment(one.since)),
-        cell("Why", one.why or figures.NONE),
-        cell("Told", _told(one)),
+        cell("Why", one.why or figures.NONE, class_="words wide"),
+        cell("Told", _told(one), class_="words wide"),
     )
 
 

@@ -113,7 +113,7 @@ def _beside(now: float | None, before: float | None) -> list[Child]:
 
 def _trend(one: FieldDrift) -> str:
     last = figures.number(one.effect)
-    return f"{one.measure} in the last {len(one.trend)} windows; now {last}, limit {figures.number(one.threshold)}"
+    return f"{_named(one)} in the last {len(one.trend)} windows; now {last}, limit {figures.number(one.threshold)}"
 
 
 def _tiny(one: FieldDrift) -> Child:

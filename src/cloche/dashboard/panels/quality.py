@@ -111,7 +111,7 @@ def _segment(one: Segment) -> Html:
     return tag(
         "tr",
         tag("th", one.value, tag("small", one.field), scope="row"),
-        cell("Metric", one.metric.replace("_", " ")),
+        cell("Metric", one.metric.replace("_", " "), class_="words"),
         cell("n", figures.count(one.n)),
         cell("Value", figures.number(one.estimate)),
         cell("95 % interval", interval),

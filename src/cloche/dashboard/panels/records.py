@@ -29,7 +29,7 @@ def _problem(one: ProblemRow, n: int) -> Html:
     return tag(
         "tr",
         tag("th", one.field or "(the whole row)", scope="row"),
-        cell("Problem", tag("code", one.code)),
+        cell("Problem", tag("code", one.code), class_="words"),
         cell("n", figures.count(one.n)),
         cell("Share", bar(one.n / n, figures.share(one.n / n))),
     )
@@ -56,10 +56,10 @@ def _recent(one: RecentRow) -> Html:
         tag("th", tag("code", one.request_id), tag("small", f"row {one.row}"), scope="row"),
         cell("When", figures.moment(one.at)),
         cell("Version", str(one.version)),
-        cell("Prediction", one.prediction),
+        cell("Prediction", one.prediction, class_="words"),
         cell("Confidence", figures.number(one.confidence)),
         cell("Latency", figures.milliseconds(one.latency_ms)),
-        cell("Label", one.label or figures.NONE),
+        cell("Label", one.label or figures.NONE, class_="words"),
         cell(
             "Compute it again",
             tag("code", command),
@@ -71,5 +71,6 @@ def _recent(one: RecentRow) -> Html:
                 data_copy=command,
                 aria_label=f"Copy the command for {one.request_id}",
             ),
+            class_="wide",
         ),
     )

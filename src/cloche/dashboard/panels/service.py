@@ -84,7 +84,7 @@ def _uptime(document: ModelDocument) -> Html:
     known = [value for value in document.uptime if value is not None]
     if not known:
         words = "No heartbeats were recorded in this range: nothing can be said of uptime."
-        return tag("figure", tag("figcaption", tag("span", "Uptime")), empty(words), class_="chart")
+        return tag("figure", tag("figcaption", tag("span", "Uptime")), empty(words), class_="chart whole")
     share = sum(known) / len(known)
     below = sum(value < 0.999 for value in known)
     said = f"Ready {figures.share(share)} of the time; {below} of {len(known)} steps below 100 %"
@@ -92,5 +92,5 @@ def _uptime(document: ModelDocument) -> Html:
         "figure",
         tag("figcaption", tag("span", "Uptime"), tag("span", said, class_="hint")),
         strip(document.uptime, said),
-        class_="chart",
+        class_="chart whole",
     )

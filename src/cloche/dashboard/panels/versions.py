@@ -43,12 +43,14 @@ def _row(document: ModelDocument, one: VersionRow, may_change: bool) -> Html:
     return tag(
         "tr",
         tag("th", f"Version {one.version}", scope="row"),
-        cell("Answers as", *(chip("ok", name) for name in one.routes) if one.routes else [figures.NONE]),
+        cell(
+            "Answers as", *(chip("ok", name) for name in one.routes) if one.routes else [figures.NONE], class_="words"
+        ),
         cell("Contract", str(one.contract)),
         cell("Saved", tag("time", one.created[:16].replace("T", " ") + " UTC", datetime=one.created)),
         cell("Requests", figures.count(one.requests)),
         cell("Rows", figures.count(one.rows)),
-        cell("Change", change),
+        cell("Change", change, class_="wide"),
     )
 
 
@@ -68,7 +70,7 @@ def _back(document: ModelDocument, may_change: bool) -> Html:
     command = tag("code", f"cloche rollback {document.model}")
     words = tag("span", "Undo the last promote: ", command)
     if not may_change:
-        return tag("p", words, class_="hint")
+        return tag("p", words, class_="hint back")
     button = tag(
         "button",
         "Roll back the last promote",
@@ -77,7 +79,7 @@ def _back(document: ModelDocument, may_change: bool) -> Html:
         data_change="rollback",
         data_model=document.model,
     )
-    return tag("p", tag("span", words, data_without_script=True), button, class_="hint")
+    return tag("p", tag("span", words, data_without_script=True), button, class_="hint back")
 
 
 def _marks(marks: list[Mark]) -> Html:
@@ -87,9 +89,9 @@ def _marks(marks: list[Mark]) -> Html:
         tag(
             "tr",
             tag("th", figures.moment(one.at), scope="row"),
-            cell("What", told(one)),
-            cell("By", one.by or figures.NONE),
-            cell("Why", one.why or figures.NONE),
+            cell("What", told(one), class_="words"),
+            cell("By", one.by or figures.NONE, class_="words"),
+            cell("Why", one.why or figures.NONE, class_="words"),
         )
         for one in reversed(marks[-_MOST:])
     )

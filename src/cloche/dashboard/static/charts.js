@@ -2,13 +2,18 @@
 // again, on a canvas, what stands in the page as SVG. Nothing is fetched.
 (() => {
   "use strict";
-  const HEIGHT = 210;
+  const HEIGHT = 200;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "here";
   const root = () => getComputedStyle(document.documentElement);
   const css = (name) => root().getPropertyValue(name).trim();
   const shown = [];
 
   const utc = (seconds) => new Date(seconds * 1e3).toISOString().slice(5, 16).replace("T", " ") + " UTC";
+  const clock = (seconds, wide) => {
+    const date = new Date(seconds * 1e3);
+    if (wide <= 86400) return date.toISOString().slice(11, 16);
+    return date.toLocaleDateString("en", { timeZone: "UTC", day: "numeric", month: "short" });
+  };
   const local = (date) => date.toLocaleString(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
   const told = (value, unit) => {
@@ -140,8 +145,8 @@
         y: { distr: data.log ? 3 : 1, range: data.scale },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 64 },
-        { ...axis, grid, size: 58, space: 36, values: (_u, ticks) => ticks.map((one) => (one === null ? "" : told(one, data.unit))) },
+        { ...axis, grid: { show: false }, size: 30, space: 64, values: (u, ticks) => ticks.map((one) => clock(one, u.scales.x.max - u.scales.x.min)) },
+        { ...axis, grid, size: 58, splits: () => [...data.ticks].reverse(), values: (_u, ticks) => ticks.map((one) => (one === null ? "" : told(one, data.unit))) },
       ],
       hooks: { drawClear: [shade(data)], draw: [over(data)], setCursor: [reading(data, out)] },
     }, rows, place);
