@@ -78,7 +78,8 @@ def document(model: str = "penguins", range_: str = "24h", *, name: str = "Adeli
     late = count * 3 // 4
     return ModelDocument(**{
         "model": model, "range": range_, "made": NOW - 6, "start": start, "end": NOW, "step_s": step_s,
-        "task": "multiclass", "live": 2, "folded_until": NOW - 20, "owner": "Ornithology", "contact": "birds@example.org",
+        "task": "multiclass", "live": 2, "folded_until": NOW - 20,
+        "owner": "Ornithology", "contact": "birds@example.org",
         "runbook": "https://wiki.example.org/penguins",
         "lamps": Lamps(
             service=Lamp(state="ok", since=NOW - 90_000, why="3 of 4,210 requests failed (0.1%)"),
@@ -87,15 +88,15 @@ def document(model: str = "penguins", range_: str = "24h", *, name: str = "Adeli
             performance=Lamp(state="unknown", since=NOW - 90_000, why="no labels yet, and nothing to estimate from"),
         ),
         "traffic": [
-            Series(name="2xx", unit="requests", values=[0.0 if i in gone else round(60 * one) for i, one in enumerate(day)]),
-            Series(name="4xx", unit="requests", values=[0.0 if i in gone else chance.randrange(4) for i in range(count)]),
-            Series(name="5xx", unit="requests", values=[float(i == late) * 3 for i in range(count)]),
+            Series(name="2xx", values=[0.0 if step in gone else round(60 * one) for step, one in enumerate(day)]),
+            Series(name="4xx", values=[0.0 if step in gone else chance.randrange(4) for step in range(count)]),
+            Series(name="5xx", values=[float(step == late) * 3 for step in range(count)]),
         ],
         "latency": [
-            Series(name=p, unit="ms", values=over(lambda step, at=at: at * (1 + chance.random()) * (6 if step == late else 1)))
+            Series(name=p, values=over(lambda step, at=at: at * (1 + chance.random()) * (6 if step == late else 1)))
             for p, at in (("p50", 0.6), ("p90", 1.8), ("p95", 3.1), ("p99", 22.0))
         ],
-        "uptime": [0.4 if step == late else 0.0 if step == late + 1 else None if step < 5 else 1.0 for step in range(count)],
+        "uptime": [None] * 5 + [1.0] * (late - 5) + [0.4, 0.0] + [1.0] * (count - late - 2),
         "answers": [
             Series(name=name, values=over(lambda step: first[step])),
             Series(name="Chinstrap", values=over(lambda step: second[step])),
@@ -129,27 +130,29 @@ def document(model: str = "penguins", range_: str = "24h", *, name: str = "Adeli
                                 low=over(lambda step: accuracy[step] - 0.03 if step < count - 6 else None),
                                 high=over(lambda step: accuracy[step] + 0.02 if step < count - 6 else None)),
                 estimated=Series(name="accuracy", values=over(lambda step: accuracy[step] + 0.015),
-                                 low=over(lambda step: accuracy[step] - 0.01), high=over(lambda step: accuracy[step] + 0.04)),
+                                 low=over(lambda step: accuracy[step] - 0.01),
+                                 high=over(lambda step: accuracy[step] + 0.04)),
                 labelled=[0.6] * (count - 10) + [0.2] * 10, provisional=[step >= count - 12 for step in range(count)],
             ),
             QualityMetric(name="log_loss", better="lower", baseline=0.11,
-                          estimated=Series(name="log_loss", values=over(lambda step: 0.1 + 0.1 * (1 - accuracy[step])))),
+                          estimated=Series(name="loss", values=over(lambda step: 0.2 - 0.1 * accuracy[step]))),
             QualityMetric(name="brier", better="lower", baseline=0.05),
         ],
         "segments": [
-            Segment(field="island", value="Dream", metric="accuracy", n=812, estimate=0.81, low=0.78, high=0.84, gap=-0.11),
+            Segment(field="island", value="Dream", metric="accuracy", n=812, estimate=0.81, low=0.78, high=0.84,
+                    gap=-0.11),
             Segment(field="island", value="Biscoe", metric="accuracy", n=1_140, estimate=0.95, low=0.93, high=0.96),
             Segment(field="class", value=name, metric="recall", n=640, estimate=0.9, low=0.87, high=0.92),
         ],
         "calibration": [
-            {"from": low / 10, "to": low / 10 + 0.1, "n": 40 * low, "confidence": low / 10 + 0.05, "accuracy": low / 10 + 0.02}
+            {"from": low / 10, "n": 40 * low, "confidence": low / 10 + 0.05, "accuracy": low / 10 + 0.02}
             for low in range(4, 10)
         ],
         "alerts": [
             AlertRow(rule="errors", expression="error_rate > 1 % for 5m", phase="ok", value=0.0007, threshold=0.01,
                      since=NOW - 90_000),
-            AlertRow(rule="drift", expression="drift(any)", phase="firing", severity="critical", value=2.0, threshold=1.0,
-                     since=NOW - 4_000, why="bill_length_mm, island", page="https://docs.example.org/alerts/drift",
+            AlertRow(rule="drift", expression="drift(any)", phase="firing", severity="critical", value=2.0,
+                     threshold=1.0, since=NOW - 4_000, why="bill_length_mm, island", page="https://docs.example.org/alerts/drift",
                      deliveries={"webhook": "200", "mail": "refused: no route to host"}),
             AlertRow(rule="share", expression=f"share(prediction='{name}') > 80 % for 1h", phase="pending", value=0.7,
                      threshold=0.8, since=NOW - 60, silenced_until=NOW + 3_600),
@@ -157,7 +160,8 @@ def document(model: str = "penguins", range_: str = "24h", *, name: str = "Adeli
         ],
         "versions": [
             VersionRow(version=3, contract=1, created="2025-11-25T11:00:00.000Z"),
-            VersionRow(version=2, contract=1, created="2025-11-24T09:12:00.000Z", routes=["live"], requests=3_800, rows=4_812),
+            VersionRow(version=2, contract=1, created="2025-11-24T09:12:00.000Z", routes=["live"],
+                       requests=3_800, rows=4_812),
             VersionRow(version=1, contract=1, created="2025-11-20T17:00:00.000Z", requests=410, rows=410),
         ],
         "marks": [
@@ -169,8 +173,8 @@ def document(model: str = "penguins", range_: str = "24h", *, name: str = "Adeli
             ProblemRow(field="", code="not_an_object", n=3),
         ],
         "recent": [
-            RecentRow(request_id=f"06EB6GHQ2Z8M4TJ0V5Y7C1N3P{row}", row=row, at=NOW - 30 - row, version=2, prediction=name,
-                      confidence=0.981, latency_ms=0.62, label="Gentoo" if row == 1 else None)
+            RecentRow(request_id=f"06EB6GHQ2Z8M4TJ0V5Y7C1N3P{row}", row=row, at=NOW - 30 - row, version=2,
+                      prediction=name, confidence=0.981, latency_ms=0.62, label="Gentoo" if row == 1 else None)
             for row in range(3)
         ],
     } | facts)  # fmt: skip
@@ -202,7 +206,7 @@ def empty_document(model: str = "new", range_: str = "1h") -> ModelDocument:
 
 def hostile_document(model: str = "hostile") -> ModelDocument:
     """Every text is an attack."""
-    found = document(
+    return document(
         model, name=ATTACK, task=ATTACK, owner=ATTACK, contact="javascript:alert(1)", runbook="javascript:alert(2)",
         lamps=Lamps(data=Lamp(state="alarm", since=NOW, why=ATTACK)),
         drift=[
@@ -213,9 +217,8 @@ def hostile_document(model: str = "hostile") -> ModelDocument:
         marks=[Mark(at=NOW - 40_000, what=ATTACK, version=2, by=ATTACK, why=ATTACK)],
         problems=[ProblemRow(field=ATTACK, code=ATTACK, n=3)],
         segments=[Segment(field=ATTACK, value=ATTACK, metric=ATTACK, n=3, estimate=0.5)],
-        alerts=[AlertRow(rule=ATTACK, expression=ATTACK, phase="firing", severity=ATTACK, why=ATTACK, page="javascript:alert(3)",
-                         deliveries={ATTACK: ATTACK})],
+        alerts=[AlertRow(rule=ATTACK, expression=ATTACK, phase="firing", severity=ATTACK, why=ATTACK,
+                         page="javascript:alert(3)", deliveries={ATTACK: ATTACK})],
         recent=[RecentRow(request_id=ATTACK, row=0, at=NOW, version=1, prediction=ATTACK, label=ATTACK)],
         versions=[VersionRow(version=2, contract=1, created=ATTACK, routes=[ATTACK], requests=1, rows=1)],
     )  # fmt: skip
-    return found

@@ -55,7 +55,7 @@ def field_page(document: ModelDocument, name: str, *, signed_in: bool) -> Html |
             tag("p", f"{found.type} of {document.model}", class_="lead"),
             class_="hero",
         ),
-        tag("section", field_detail(found), class_="panel"),
+        tag("section", tag("h2", "Now against the reference"), field_detail(found), class_="panel"),
         up="../../",
         signed_in=signed_in,
         crumbs=_crumbs("../../", document.model, back),

@@ -100,15 +100,16 @@ def _effect(one: FieldDrift) -> list[Child]:
         return [figures.NONE]
     return [
         figures.number(max(one.effect, 0.0) if one.measure == "psi" else one.effect),
-        tag(
-            "small",
-            f"{one.measure.upper() if one.measure == 'psi' else one.measure}, limit {figures.number(one.threshold)}",
-        ),
+        tag("small", f"{_named(one)}, limit {figures.number(one.threshold)}"),
     ]
 
 
 def _beside(now: float | None, before: float | None) -> list[Child]:
     return [figures.share(now), tag("small", f"was {figures.share(before)}") if before is not None else None]
+
+
+def _named(one: FieldDrift) -> str:
+    return _MEASURES.get(one.measure, one.measure)
 
 
 def _trend(one: FieldDrift) -> str:
