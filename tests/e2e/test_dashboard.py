@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 import shutil
 import time
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import made_up
@@ -20,7 +20,7 @@ from cloche.monitoring.shelf import Shelf
 from cloche.registry import Registry
 from cloche.store import Store
 from conftest import needs
-from servers import Server, serving
+from servers import Server, cloche, cloche_here, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(180)]
 
@@ -123,7 +123,9 @@ def visit(browser: Any, managed: Managed, path: str, *, width: int = 1280, **mor
 def violations(page: Any) -> list[str]:
     """What axe-core finds: contrast, names, roles, what the keyboard cannot reach."""
     page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate("rules => axe.run({runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})", RULES)
+    found = page.evaluate(
+        "rules => axe.run({runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})", RULES
+    )
     return [f"{one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"]]
 
 
@@ -233,7 +235,7 @@ def test_promote_and_roll_back_through_the_page(browser, managed):
         event = managed.registry.head("penguins")
         assert (event.why, event.by.startswith("dashboard on ")) == ("by keyboard", True)
         page.click("#change-cancel")
-        wait_for(lambda: serving_version(managed) == 2)
+        wait_for(lambda: serving_version(managed.server) == 2)
 
         page.wait_for_load_state()
         page.click("button:text('Roll back the last promote')")
@@ -242,16 +244,63 @@ def test_promote_and_roll_back_through_the_page(browser, managed):
         page.click("#change-do")
         page.wait_for_selector("#change-said:has-text('Done: rollback to version 1')")
         assert live(managed) == 1
-        wait_for(lambda: serving_version(managed) == 1)
+        wait_for(lambda: serving_version(managed.server) == 1)
         assert seen.complaints == []
 
 
-def serving_version(managed: Managed) -> int:
+def serving_version(server: Server) -> int:
     """What a caller is answered by."""
-    from urllib.request import urlopen
+    return int(httpx.get(f"{server.url}/metadata", timeout=20).json()["model_version"])
 
-    with urlopen(f"{managed.server.url}/metadata", timeout=20) as answer:
-        return int(json.load(answer)["model_version"])
+
+# -- what a real monitor saw ----------------------------------------------------------------------
+
+
+def test_from_requests_to_the_page_and_the_report(lines_store_2, tmp_path):
+    key = cloche("keys", "create", "--scope", "manage", store=lines_store_2).stdout.strip()
+    with serving(
+        ["lines"], store=lines_store_2, flags=["--management-port", "0"], env=surroundings(tmp_path)
+    ) as server:
+        base = wait_for(lambda: re.search(r"manage +(\S+)/login", server.said()))[1]
+        with httpx.Client(base_url=base, headers={"authorization": f"Bearer {key}"}, timeout=30) as management:
+            wait_for(lambda: management.get("/models/lines/routes").status_code == 200)
+            asked(server, 3)
+            changed = management.post("/models/lines/promote", json={"version": 2, "why": "a test"})
+            assert changed.status_code == 200, changed.text
+            wait_for(lambda: serving_version(server) == 2)
+            asked(server, 4)
+
+            def documents():
+                query = {"range": "1h", "version": 1}
+                return management.get("/models/lines/document", params=query).status_code == 200
+
+            wait_for(documents)
+            page = management.get("/models/lines?range=1h")
+            assert "promote → version 2" in page.text
+            assert "a test" in page.text
+            assert re.search(r"n = \d+ requests", page.text)
+            assert management.get("/models/lines?range=1h&version=1").status_code == 200
+            assert 'href="models/lines"' in management.get("/").text
+    path = tmp_path / "lines.html"
+    done = cloche_here("report", "lines", "--range", "1h", "--exact", "-o", str(path), store=lines_store_2)
+    assert done.returncode == 0, done.stderr
+    text = path.read_text("utf-8")
+    assert "Exact, on raw rows" in text
+    assert "Raw rows of version 2, last 1h: n = 4" in text
+    assert "the reference of the artifact" in text
+    done = cloche_here("report", "nothing", store=lines_store_2)
+    assert (done.returncode, "lines" in done.stderr) == (3, True)
+
+
+def surroundings(tmp_path: Path) -> dict[str, str]:
+    return {
+        "CLOCHE_SERVER_MONITOR": "true", "CLOCHE_LOG_SEGMENT_AGE_S": "0.2", "CLOCHE_SPOOL": str(tmp_path / "spool")
+    }  # fmt: skip
+
+
+def asked(server: Server, times: int) -> None:
+    for _ in range(times):
+        httpx.post(f"{server.url}/predict", json={"a": 1.0, "b": 2.0}, timeout=30).raise_for_status()
 
 
 # -- the report -----------------------------------------------------------------------------------

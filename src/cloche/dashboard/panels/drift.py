@@ -33,6 +33,9 @@ def inputs_of(document: ModelDocument) -> list[FieldDrift]:
 def drift(document: ModelDocument, up: str | None) -> Html:
     """The table, and what it is of."""
     found = inputs_of(document)
+    if not found and document.version not in (None, document.live):
+        elsewhere = empty(f"Drift is judged for the live version, {document.live}, against its own reference.")
+        return panel("drift", "Data drift", f"Version {document.version}", elsewhere)
     if not found:
         nothing = empty(
             "Nothing to compare with: no version is live, or its artifact holds no reference. "

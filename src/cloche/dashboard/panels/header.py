@@ -11,7 +11,8 @@ from cloche.dashboard.panels.panel import WORDS, linked
 from cloche.markup import Child, Html, tag
 from cloche.monitoring.documents import RANGES, Lamp, Lamps, ModelDocument
 
-_MOST: Final = 8
+#: Of so many the monitor publishes documents of their own.
+_MOST: Final = 4
 LAMPS: Final = ("service", "data", "predictions", "performance")
 
 
@@ -79,6 +80,8 @@ def _picks(document: ModelDocument) -> Html:
     version = None if document.version is None else str(document.version)
     ranges = [_pick(document, name, {"range": name, "version": version}, name == document.range) for name in RANGES]
     asked = [one.version for one in document.versions if one.requests][:_MOST]
+    if len(asked) < 2:
+        asked = []
     found = [_pick(document, "all", {"range": document.range}, document.version is None)]
     found += [
         _pick(document, str(one), {"range": document.range, "version": str(one)}, one == document.version)

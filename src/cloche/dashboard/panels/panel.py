@@ -45,6 +45,11 @@ def window(document: ModelDocument, n: float | None = None, what: str = "request
     return found if n is None else [*found, f" · n = {figures.count(n)} {what}"]
 
 
+def answered_rows(document: ModelDocument) -> int:
+    """How many rows were answered in the range, by the version that the document is of."""
+    return sum(one.rows for one in document.versions if document.version in (None, one.version))
+
+
 def empty(*what: Child) -> Html:
     """Instead of a drawing of nothing."""
     return tag("p", *what, class_="empty card")

@@ -7,7 +7,7 @@ from typing import Final
 from cloche.dashboard import figures
 from cloche.dashboard.charts.over_time import Chart, drawn
 from cloche.dashboard.panels.drift import answers_of, drift_table
-from cloche.dashboard.panels.panel import empty, panel, window
+from cloche.dashboard.panels.panel import answered_rows, empty, panel, window
 from cloche.markup import Child, Html, tag
 from cloche.monitoring.documents import ModelDocument, Series
 
@@ -16,7 +16,7 @@ _QUANTILES: Final = ["p10", "p50", "p90"]
 
 def predictions(document: ModelDocument, up: str | None) -> Html:
     """The shares of the classes, or where the middle of the answers lies."""
-    rows = sum(one.rows for one in document.versions)
+    rows = answered_rows(document)
     if not any(value is not None for one in document.answers for value in one.values):
         nothing = empty("No answers in this range; what the model says shows here once it was asked.")
         return panel("predictions", "Predictions", window(document, rows, "rows"), nothing, *_drift(document, up))
@@ -42,6 +42,8 @@ def _chart(document: ModelDocument) -> Chart:
 
 def _drift(document: ModelDocument, up: str | None) -> list[Child]:
     found = answers_of(document)
+    if not found and document.version not in (None, document.live):
+        return [tag("p", f"Whether the answers drift is judged for the live version, {document.live}.", class_="hint")]
     if not found:
         return [
             tag(

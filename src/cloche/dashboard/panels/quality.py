@@ -7,7 +7,7 @@ from typing import Final
 from cloche.dashboard import figures
 from cloche.dashboard.charts.over_time import Chart, drawn
 from cloche.dashboard.charts.small import bar, diagonal
-from cloche.dashboard.panels.panel import cell, empty, panel, table, window
+from cloche.dashboard.panels.panel import answered_rows, cell, empty, panel, table, window
 from cloche.markup import Child, Html, tag
 from cloche.monitoring.documents import ModelDocument, QualityMetric, Segment, Series
 
@@ -18,7 +18,7 @@ def quality(document: ModelDocument) -> Html:
     """Every metric, realised beside estimated."""
     labelled = _labelled(document)
     note = [
-        *window(document, sum(one.rows for one in document.versions), "answered rows"),
+        *window(document, answered_rows(document), "answered rows"),
         "" if labelled is None else f" · {figures.share(labelled)} of them labelled",
     ]
     if not document.quality:
