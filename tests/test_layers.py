@@ -23,7 +23,7 @@ ROWS = (
     ("demo",),
     ("api", "client", "aclient", "testing", "deploy"),
     ("web", "importers"),
-    ("protocols", "scoring", "calling"),
+    ("protocols", "scoring", "calling", "dashboard"),
     ("serving", "monitoring"),
     ("registry", "saving"),
     ("artifact", "prediction_log", "keys"),
@@ -33,7 +33,7 @@ ROWS = (
     ("profile", "tables", "evaluation"),
     ("contract", "graph", "signing"),
     ("manifest", "trust", "audit"),
-    ("records", "store", "logs", "metrics", "ids", "pipes", "http1"),
+    ("records", "store", "logs", "metrics", "ids", "pipes", "http1", "markup"),
     ("integrity", "config", "rates"),
     ("errors", "_version", "threads"),
 )

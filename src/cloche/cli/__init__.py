@@ -49,6 +49,7 @@ COMMANDS: dict[str, str] = {
     "promote": "cloche.cli.routes:promote",
     "r": "cloche.cli.r:r",
     "replay": "cloche.cli.replay:replay",
+    "report": "cloche.cli.report:report",
     "reproduce": "cloche.cli.reproduce:reproduce",
     "restore": "cloche.cli.backup:restore",
     "rollback": "cloche.cli.routes:rollback",

@@ -246,5 +246,30 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
         return _decoder.decode(raw)
 
 
+class ExactField(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One field on raw rows, for `cloche report --exact`; it is in no document.
+
+    `quantiles` are of the values by name. Distances are from the reference: `ks` and `wasserstein` of numbers, `tv` of
+    levels. `ks_high` where the reference is known in bins only: the distance lies between `ks` and it. `p` where both
+    sides are raw.
+    """
+
+    name: str
+    type: str
+    n: int
+    missing: int = 0
+    mean: float | None = None
+    deviation: float | None = None
+    quantiles: dict[str, float] = {}
+    distinct: int | None = None
+    unseen: dict[str, int] = {}
+    ks: float | None = None
+    ks_high: float | None = None
+    p: float | None = None
+    wasserstein: float | None = None
+    tv: float | None = None
+
+
 #: Made at import: where two threads work a type out at once, msgspec crashes the process.
 _decoder = msgspec.json.Decoder(ModelDocument)

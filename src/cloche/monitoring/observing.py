@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
+
+import msgspec
 
 from cloche.errors import ClocheError
 from cloche.monitoring import lamps, service
@@ -50,6 +52,8 @@ SERVICE_S: Final = 900
 _EVERY: Final = {"1h": 5.0, "6h": 60.0, "24h": 120.0, "7d": 600.0, "30d": 1_800.0, "90d": 3_600.0}
 #: And at least so often, new rows or not.
 _AT_LEAST_S: Final = 600.0
+#: Of so many versions there are documents of their own.
+_MOST_VERSIONS: Final = 4
 
 
 @dataclass(slots=True)
@@ -176,7 +180,8 @@ class Observer:
             if due or (news and range_ == next(iter(RANGES))):
                 watched.made[range_] = now
                 routes = self._registry.history(watched.model)
-                self._shelf.put(self._document(watched.seen, range_, watched.lamps, alerts, routes))
+                for document in self._documents(watched.seen, range_, watched.lamps, alerts, routes):
+                    self._shelf.put(document)
 
     # -- drift ----------------------------------------------------------------------------------
 
@@ -196,6 +201,33 @@ class Observer:
         return watched.verdicts[live]
 
     # -- documents ------------------------------------------------------------------------------
+
+    def _documents(
+        self, seen: Seen, range_: str, lit: Lamps, alerts: list[AlertRow], routes: Sequence[RouteEvent]
+    ) -> Iterator[ModelDocument]:
+        """Of all versions together, and where several were asked of each of the newest; one version is all there is."""
+        whole = self._document(seen, range_, lit, alerts, routes)
+        yield whole
+        asked = [one.version for one in whole.versions if one.requests]
+        for version in asked[:_MOST_VERSIONS] if len(asked) > 1 else ():
+            yield self._of_version(whole, seen, version)
+
+    def _of_version(self, whole: ModelDocument, seen: Seen, version: int) -> ModelDocument:
+        """What of *whole* is of one version; verdicts and quality are known of the live one."""
+        found = list(history(self._registry.store, seen.model, whole.start, whole.end, version=version))
+        steps = service.Steps.of(found, whole.start, whole.step_s, len(whole.traffic[0].values))
+        document = msgspec.structs.replace(
+            whole,
+            version=version,
+            traffic=service.traffic(steps),
+            latency=service.latency(steps),
+            answers=service.answers(steps, self._references.of(seen.model, version)),
+            problems=service.problems(steps),
+            recent=[one for one in whole.recent if one.version == version],
+        )
+        if version == seen.live:
+            return document
+        return msgspec.structs.replace(document, drift=[], quality=[], segments=[], calibration=[])
 
     def _document(
         self, seen: Seen, range_: str, lit: Lamps, alerts: list[AlertRow], routes: Sequence[RouteEvent]

@@ -1,4 +1,7 @@
-"""Where documents lie in the store, and who takes old ones away: `monitor/NAME/RANGE/000000000042.json`."""
+"""
+Where documents lie in the store, and who takes old ones away: `monitor/NAME/RANGE/000000000042.json`, those of one
+version under `RANGE@VERSION`.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +26,20 @@ def models(store: Store) -> list[str]:
     return sorted(name for name in store.folders(ROOT) if not name.startswith("_"))
 
 
-def read(store: Store, model: str, range_: str) -> ModelDocument | None:
+def read(store: Store, model: str, range_: str, *, version: int | None = None) -> ModelDocument | None:
     """
-    The newest document of a model and a range; None where there is none (any more), or a later cloche wrote it.
+    The newest document of a model and a range, or of one *version* in it; None where there is none (any more), or a
+    later cloche wrote it.
 
     Raises:
         StoreError: the store did not answer.
     """
     if range_ not in RANGES:
         return None
-    for number in reversed(_numbers(store, model, range_)[-KEPT:]):
+    folder = _folder(range_, version)
+    for number in reversed(_numbers(store, model, folder)[-KEPT:]):
         with contextlib.suppress(NotFoundError, msgspec.MsgspecError):
-            return ModelDocument.from_json(store.get(_path(model, range_, number)))
+            return ModelDocument.from_json(store.get(_path(model, folder, number)))
     return None
 
 
@@ -52,7 +57,7 @@ class Shelf:
         Raises:
             StoreError: the store did not take it.
         """
-        key = (document.model, document.range)
+        key = (document.model, _folder(document.range, document.version))
         number = self._last.get(key)
         if number is None:
             number = max(_numbers(self._store, *key), default=0)
@@ -66,10 +71,14 @@ class Shelf:
             self._store.delete(_path(*key, old))
 
 
-def _path(model: str, range_: str, number: int) -> str:
-    return f"{ROOT}/{model}/{range_}/{number:012d}.json"
+def _folder(range_: str, version: int | None) -> str:
+    return range_ if version is None else f"{range_}@{version}"
 
 
-def _numbers(store: Store, model: str, range_: str) -> list[int]:
-    names = (path.rpartition("/")[2] for path in store.list(f"{ROOT}/{model}/{range_}"))
+def _path(model: str, folder: str, number: int) -> str:
+    return f"{ROOT}/{model}/{folder}/{number:012d}.json"
+
+
+def _numbers(store: Store, model: str, folder: str) -> list[int]:
+    names = (path.rpartition("/")[2] for path in store.list(f"{ROOT}/{model}/{folder}/"))
     return sorted(int(found[1]) for found in map(_NUMBERED.fullmatch, names) if found)

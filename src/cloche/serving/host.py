@@ -76,6 +76,15 @@ class ModelHost:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._switch.close(grace_s=self._config.grace_s)
 
+    async def rehearse(self, record: VersionRecord) -> None:
+        """
+        Load the version as if it were to answer; it is the follower's to use, or goes with its next change.
+
+        Raises:
+            ArtifactError, ServingError, StoreError: it cannot be loaded here.
+        """
+        await self._switch.load(record)
+
     def _asked_for(self) -> dict[str, Follows]:
         config = self._config
         return asked_for(self._registry, config.references, everything=config.everything, default=config.default)

@@ -23,8 +23,11 @@ from cloche.web.access import writer
 from cloche.web.app import create_app
 from cloche.web.callers import KnownKeys, no_key
 from cloche.web.gate import Gate
+from cloche.web.management.documents import Documents
 from cloche.web.management.listening import managing
 from cloche.web.management.status import ModelStatus, ServerStatus, WorkerStatus
+from cloche.web.management.steering import Steering
+from cloche.web.management.watching import Watching
 from cloche.web.measured import RequestMetrics
 from cloche.web.mounted import host_config
 from cloche.web.ready import Ready
@@ -67,7 +70,9 @@ def run(
         raise no_key(config.host)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
-            runner.run(_serve(host, known, config, registry.store.describe(), ready or _announce, log, traces))
+            watching = Watching(Documents(registry.store), Steering(registry, host.rehearse, audited=trust.audit))
+            store = registry.store.describe()
+            runner.run(_serve(host, known, config, store, ready or _announce, log, traces, watching))
         finally:
             if log is not None:
                 log.close()
@@ -84,6 +89,7 @@ async def _serve(
     ready: Callable[[Ready], None],
     log: OwnLog | None,
     traces: Traces | None,
+    watching: Watching,
 ) -> None:
     listener = bind(config.host, config.port)  # before loading: a taken port is told at once
     with listener, bind_management(config) as management_listener:
@@ -106,6 +112,7 @@ async def _serve(
             authenticate=known.authenticate,
             status=lambda: _status(deployments, gate, url, store, started),
             counted=counted,
+            watching=watching,
         )
         async with management as login:
             refreshing = asyncio.create_task(known.keep_fresh())

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import pytest
 from tests.unit.web.hand_made import hostile, penguins
 
+from cloche.markup import tag
 from cloche.web import pages
 from cloche.web.pages.calls import LITERALS
-from cloche.web.pages.markup import tag
 
 KNOWN_ELEMENTS = frozenset(
     "a aside b body button circle code datalist dd details div dl dt fieldset footer form h1 h2 h3 head header html i "

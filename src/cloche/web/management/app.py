@@ -14,7 +14,16 @@ from importlib import resources
 from typing import Any
 from urllib.parse import parse_qs
 
-from cloche.errors import NotFoundError, UnauthorizedError
+from cloche.dashboard import assets
+from cloche.errors import (
+    ClocheError,
+    NotFoundError,
+    RefusedError,
+    RouteRaceError,
+    ServingError,
+    StoreError,
+    UnauthorizedError,
+)
 from cloche.metrics import FAMILIES, OPENMETRICS, PLAIN, Samples, exposition, merge
 from cloche.web import problems
 from cloche.web.answer import JSON, Answer, of_json
@@ -24,8 +33,8 @@ from cloche.web.management.door import Door, Entered, MethodError
 from cloche.web.management.page import sign_in_page, status_page
 from cloche.web.management.sessions import Sessions
 from cloche.web.management.status import ServerStatus, document, samples_of
-from cloche.web.pages.markup import Html
-from cloche.web.predicting import Receive
+from cloche.web.management.watching import Watching, of_html
+from cloche.web.predicting import ClientGoneError, Receive, read_body
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _log = logging.getLogger("cloche.web")
@@ -39,13 +48,20 @@ _GUARDS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-#: The closed list of files under `static/`: the package they lie in, their types.
+#: The closed list of files under `static/` besides the dashboard's: the package they lie in, their types.
 _STATIC = {
-    "management.css": ("cloche.web.management", "text/css; charset=utf-8"),
     "management.js": ("cloche.web.management", "text/javascript; charset=utf-8"),
     "mark.svg": ("cloche.web", "image/svg+xml"),
 }
-_HTML = "text/html; charset=utf-8"
+#: What those who look after a server are told in full, and nobody on the data port.
+_TOLD: dict[type[Exception], tuple[int, str]] = {
+    RouteRaceError: (409, "RouteRace"),
+    RefusedError: (409, "Refused"),
+    ServingError: (503, "NotServing"),
+    StoreError: (503, "StoreUnavailable"),
+}
+_MOST_BYTES = 4_096
+_BODY_S = 10.0
 _USED = "This address was used already, is too old, or is not of this server."
 
 
@@ -62,6 +78,7 @@ class ManagementApp:
         status: Callable[[], ServerStatus],
         counted: Callable[[], Samples],
         log_request: Callable[[dict[str, Any]], None],
+        watching: Watching | None = None,
     ) -> None:
         self._gate = gate
         self._door = door
@@ -70,8 +87,8 @@ class ManagementApp:
         self._status = status
         self._counted = counted
         self._log_request = log_request
+        self._watching = watching
         self._handlers: dict[str, Callable[[Head, Entered], Answer]] = {
-            "home": self._home,
             "status": self._status_document,
             "metrics": self._metrics,
             "health": lambda _head, _entered: of_json({"status": "live"}),
@@ -80,7 +97,7 @@ class ManagementApp:
             "static": self._static,
         }
 
-    async def __call__(self, scope: MutableMapping[str, Any], _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         now = time.monotonic()
@@ -88,7 +105,10 @@ class ManagementApp:
         client = scope.get("client")
         # An id, and a line in the log, as for every request of the data port.
         request = self._gate.refuse(head, client[0] if client else None, now, 500, "", "InternalError")
-        answer, told = self._answer(head, request)
+        try:
+            answer, told = await self._answer(head, request, receive)
+        except ClientGoneError:
+            return
         headers = {**answer.headers, **_GUARDS, "content-length": str(len(answer.body))}
         headers |= {"x-request-id": request.request_id}
         if self._gate.phase != "serving" or "expect" in head.headers:
@@ -106,22 +126,46 @@ class ManagementApp:
         error = {} if answer.facts.error is None else {"error": answer.facts.error}
         return {**record, **error, **told, "port": "management"}
 
-    def _answer(self, head: Head, request: Refusal) -> tuple[Answer, dict[str, str]]:
+    async def _answer(self, head: Head, request: Refusal, receive: Receive) -> tuple[Answer, dict[str, str]]:
+        entered: Entered | None = None
         try:
             entered = self._door.enter(head)
-            answer = self._handlers[entered.place.name](head, entered)
+            answer = await self._handled(head, entered, receive)
+        except ClientGoneError:
+            raise
         except Exception as exc:  # noqa: BLE001  the last net: the caller learns nothing, the log everything
-            return _of_error(exc, head, request), {"refused": problems.message_of(exc)}
+            told = _told(exc, entered)
+            return _of_error(exc, head, request, told), {"refused": told[2]}
         if answer.facts.error is not None:
             return answer, {"refused": _USED}
         return answer, {} if entered.caller is None else {"key": entered.caller.id}
 
+    async def _handled(self, head: Head, entered: Entered, receive: Receive) -> Answer:
+        name = entered.place.name
+        if name == "home":
+            return await self._home(entered)
+        if entered.model is None:
+            return self._handlers[name](head, entered)
+        if self._watching is None:
+            raise NotFoundError(f"nothing is at {head.path[:256]}; see /")
+        body = b"" if head.method in ("GET", "HEAD") else await read_body(receive, _MOST_BYTES, _BODY_S)
+        handler: Callable[[Head, Entered, bytes], Awaitable[Answer]] = getattr(self._watching, name)
+        return await handler(head, entered, body)
+
     def _samples(self, status: ServerStatus) -> Samples:
         return merge((self._counted(), samples_of(status)))
 
-    def _home(self, _head: Head, _entered: Entered) -> Answer:
+    async def _home(self, entered: Entered) -> Answer:
         status = self._status()
-        return _of_html(status_page(status, self._samples(status), time.time()))
+        found, trouble = None, None
+        if self._watching is not None:
+            try:
+                found = await self._watching.overview(entered, [one.name for one in status.models])
+            except StoreError as exc:
+                trouble = str(exc)
+        signed_in = entered.session is not None
+        page = status_page(status, self._samples(status), time.time(), found, trouble=trouble, signed_in=signed_in)
+        return of_html(page)
 
     def _status_document(self, _head: Head, _entered: Entered) -> Answer:
         status = self._status()
@@ -136,7 +180,7 @@ class ManagementApp:
         token = parse_qs(head.query).get("token", [""])[0]
         secret = self._sessions.redeem(token, time.monotonic())
         if secret is None:
-            return _of_html(sign_in_page(_USED), 401, error="Unauthorized")
+            return of_html(sign_in_page(_USED), 401, error="Unauthorized")
         return Answer(303, b"", {"location": "./", "set-cookie": self._set_cookie(secret)})
 
     def _logout(self, _head: Head, entered: Entered) -> Answer:
@@ -151,6 +195,8 @@ class ManagementApp:
 
     def _static(self, head: Head, _entered: Entered) -> Answer:
         name = head.path.rpartition("/")[2]
+        if name in assets.ASSETS:
+            return Answer(200, assets.read(name), {"content-type": assets.ASSETS[name]})
         if name not in _STATIC:
             raise NotFoundError("no such file")
         return Answer(200, _read(name), {"content-type": _STATIC[name][1]})
@@ -167,12 +213,14 @@ def create(
     port: int,
     log_request: Callable[[dict[str, Any]], None],
     secure: bool = False,
+    watching: Watching | None = None,
 ) -> ManagementApp:
     """
     The application for the management port that listens on *host* and *port*.
 
     *authenticate* says whose key it is, *counted* what the workers counted. *gate* gives the ids and the log
     records, and is the one that the connections are made with. *secure* where the port is spoken to over TLS.
+    *watching* shows what the monitor saw.
     """
     # Cookies know no ports: a name of its own for each server on a machine.
     cookie = f"__Host-cloche-{port}" if secure else f"cloche-{port}"
@@ -183,25 +231,45 @@ def create(
         signed_in=lambda secret: sessions.known(secret, time.monotonic()),
     )
     return ManagementApp(
-        gate=gate, door=door, sessions=sessions, cookie=cookie, status=status, counted=counted, log_request=log_request
+        gate=gate,
+        door=door,
+        sessions=sessions,
+        cookie=cookie,
+        status=status,
+        counted=counted,
+        log_request=log_request,
+        watching=watching,
     )
 
 
-def _of_html(text: Html, status: int = 200, *, error: str | None = None) -> Answer:
-    return Answer(status, text.encode("utf-8", "replace"), {"content-type": _HTML}, Facts(error=error))
-
-
-def _of_error(exc: Exception, head: Head, request: Refusal) -> Answer:
+def _told(exc: Exception, entered: Entered | None) -> tuple[int, str, str]:
+    """Status, name and words of an error; more of them for who was let in."""
     status, name = problems.status_of(exc)
+    if (status, name) == problems.INTERNAL and entered is not None and isinstance(exc, ClocheError):
+        status, name = next((_TOLD[kind] for kind in type(exc).__mro__ if kind in _TOLD), problems.INTERNAL)
+        if (status, name) != problems.INTERNAL:
+            return status, name, str(exc)
+    return status, name, problems.message_of(exc)
+
+
+def _of_error(exc: Exception, head: Head, request: Refusal, told: tuple[int, str, str]) -> Answer:
+    status, name, words = told
     headers = dict(problems.extra_headers(exc))
     if isinstance(exc, MethodError):
         status, name, headers = 405, problems.NAMES[405], {"allow": exc.allowed}
     if (status, name) == problems.INTERNAL:
         _log.error("request %s failed: %s", request.request_id, exc, exc_info=exc)
     if isinstance(exc, UnauthorizedError) and "text/html" in head.headers.get("accept", ""):
-        return _of_html(sign_in_page("This page is for those who look after the server."), status, error=name)
-    body = problems.body(status, name, problems.message_of(exc), request.request_id)
+        return of_html(
+            sign_in_page("This page is for those who look after the server.", up=_up(head)), status, error=name
+        )
+    body = problems.body(status, name, words, request.request_id)
     return Answer(status, body, {"content-type": JSON, **headers}, Facts(error=name))
+
+
+def _up(head: Head) -> str:
+    """From the folder of the page to that of `/`."""
+    return "../" * max(head.path.count("/") - 1, 0)
 
 
 @cache

@@ -24,7 +24,10 @@ _READ = ("GET", "HEAD")
 class Place:
     """A path; *scope* is what a key needs for it, none where it is open."""
 
-    name: Literal["home", "status", "metrics", "health", "login", "logout", "static"]
+    name: Literal[
+        "home", "status", "metrics", "health", "login", "logout", "static",
+        "model", "field", "document", "routes", "promote", "rollback",
+    ]  # fmt: skip
     methods: tuple[str, ...] = _READ
     scope: str | None = None
 
@@ -37,19 +40,37 @@ PLACES: Mapping[str, Place] = {
     "/login": Place("login", ("GET",)),
     "/logout": Place("logout", ("POST",), scope="view"),
 }
+#: Beneath `/models/NAME`; the scope has to hold for that model.
+OF_A_MODEL: Mapping[str, Place] = {
+    "": Place("model", scope="view"),
+    "/field": Place("field", scope="view"),
+    "/document": Place("document", scope="view"),
+    "/routes": Place("routes", scope="view"),
+    "/promote": Place("promote", ("POST",), scope="manage"),
+    "/rollback": Place("rollback", ("POST",), scope="manage"),
+}
 _STATIC = Place("static")
-_FILE = re.compile(r"/static/[a-z0-9._-]{1,64}")
+_FILE = re.compile(r"/static/[A-Za-z0-9._-]{1,64}")
+_MODEL = re.compile(r"/models/([a-z0-9][a-z0-9._-]{0,63})(|/[a-z]{1,16})")
 #: What tells a stranger nothing: asked for by probes under any name, and by the page before anybody signed in.
 _OPEN_TO_ANY_HOST = ("health", "static")
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A request that may go on: where to, and by whom. No caller and no session where the place is open."""
+    """
+    A request that may go on: where to, and by whom. No caller and no session where the place is open; *model* where it
+    is about one.
+    """
 
     place: Place
     caller: Caller | None = None
     session: str | None = None
+    model: str | None = None
+
+    def may(self, scope: str, model: str) -> bool:
+        """Whether who asks may do *scope* on *model*; who has signed in may do everything."""
+        return self.session is not None or (self.caller is not None and self.caller.allows(scope, model))
 
 
 class MethodError(RequestError):
@@ -84,18 +105,18 @@ class Door:
             UnauthorizedError: neither a valid key nor a session.
             UnsupportedMediaTypeError: a write that is no JSON.
         """
-        place = _STATIC if _FILE.fullmatch(head.path) else PLACES.get(head.path)
+        place, model = _place_of(head.path)
         if place is None:
             raise NotFoundError(f"nothing is at {head.path[:256]}; see /")
         if head.method not in place.methods:
             raise MethodError(head, place.methods)
         _check_origin(head)
-        entered = self._who(head, place)
+        entered = self._who(head, place, model)
         if place.methods == ("POST",):
             _check_write(head, entered)
         return entered
 
-    def _who(self, head: Head, place: Place) -> Entered:
+    def _who(self, head: Head, place: Place, model: str | None) -> Entered:
         caller = self._caller(head) if place.scope else None
         # No page in a browser can know a key, so a caller with one may use whatever name we are reached by.
         if caller is None and place.name not in _OPEN_TO_ANY_HOST and not self._is_ours(head.headers.get("host", "")):
@@ -106,15 +127,16 @@ class Door:
         if place.scope is None:
             return Entered(place)
         if caller is not None:
-            if not caller.allows(place.scope):
-                raise ForbiddenError(f"the key lacks the scope '{place.scope}'")
-            return Entered(place, caller)
+            if not caller.allows(place.scope, model):
+                of = "" if model is None or not caller.allows(place.scope) else f" for the model '{model}'"
+                raise ForbiddenError(f"the key lacks the scope '{place.scope}'{of}")
+            return Entered(place, caller, model=model)
         session = self._session(head)
         if session is None:
             raise UnauthorizedError(
                 f"sign in with the address that was printed at the start, or send a key with the scope '{place.scope}'"
             )
-        return Entered(place, session=session)
+        return Entered(place, session=session, model=model)
 
     def _caller(self, head: Head) -> Caller | None:
         """Who the key of the request is; None where it has none."""
@@ -139,6 +161,14 @@ class Door:
             return True
         name = _name_of(host)
         return bool(name) and (name == self._host or (not _is_loopback(self._host) and _is_address(name)))
+
+
+def _place_of(path: str) -> tuple[Place | None, str | None]:
+    """The place at *path*, and the model that it is about."""
+    found = _MODEL.fullmatch(path)
+    if found is not None:
+        return OF_A_MODEL.get(found[2]), found[1]
+    return (_STATIC if _FILE.fullmatch(path) else PLACES.get(path)), None
 
 
 def _check_origin(head: Head) -> None:

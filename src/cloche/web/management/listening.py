@@ -17,6 +17,7 @@ from cloche.web.gate import Authenticate, Gate
 from cloche.web.management.app import create
 from cloche.web.management.sessions import Sessions
 from cloche.web.management.status import ServerStatus
+from cloche.web.management.watching import Watching
 from cloche.web.runner import Runner, url_of
 
 _GRACE_S = 2.0
@@ -30,6 +31,7 @@ async def managing(
     authenticate: Authenticate,
     status: Callable[[], ServerStatus],
     counted: Callable[[], Samples],
+    watching: Watching | None = None,
 ) -> AsyncIterator[str]:
     """
     Answer on *listener* inside the block; gives the login address.
@@ -49,6 +51,7 @@ async def managing(
         port=port,
         log_request=write_access,
         secure=config.tls_cert is not None,
+        watching=watching,
     )
     own = replace(config, root_path="", client_ca=None, drain_delay_s=0.0, grace_s=min(config.grace_s, _GRACE_S))
     runner = Runner(app, gate, own, write_access, quiet=True)  # beside the data port, which tells

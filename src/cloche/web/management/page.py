@@ -1,4 +1,4 @@
-"""The status page: server-rendered, escaped by construction, complete without JavaScript."""
+"""The first page: server-rendered, escaped by construction, complete without JavaScript."""
 
 from __future__ import annotations
 
@@ -6,34 +6,48 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cloche._version import __version__
+from cloche.dashboard.figures import span
+from cloche.dashboard.frame import page
+from cloche.dashboard.overview import overview
+from cloche.dashboard.panels.panel import empty
+from cloche.markup import Child, Html, tag
 from cloche.metrics import Samples
+from cloche.monitoring.documents import ModelDocument
 from cloche.web.management.status import ModelStatus, ServerStatus, requests
-from cloche.web.pages.layout import mark
-from cloche.web.pages.markup import Child, Html, join, tag
 
 _NONE = "–"
 
 
-def status_page(status: ServerStatus, samples: Samples, now: float) -> Html:
-    """`GET /` for somebody who has signed in."""
+def status_page(
+    status: ServerStatus,
+    samples: Samples,
+    now: float,
+    documents: Mapping[str, ModelDocument | None] | None = None,
+    *,
+    trouble: str | None = None,
+    signed_in: bool = True,
+) -> Html:
+    """`GET /`: how the models do by what the monitor saw (*documents*), then what this server does."""
     made = datetime.fromtimestamp(now, UTC)
-    return _document(
+    return page(
+        _verdict(status)[1],
         _head(status, made),
+        overview(documents) if documents is not None else None,
+        tag("section", empty(f"What the monitor saw cannot be read now: {trouble}")) if trouble else None,
         _figures(status, samples),
         _models(status.models, samples),
         _workers(status),
         _links(status),
-        title=f"{_verdict(status)[1]} · cloche",
-        signed_in=True,
+        signed_in=signed_in,
     )
 
 
-def sign_in_page(message: str) -> Html:
+def sign_in_page(message: str, *, up: str = "") -> Html:
     """What a browser without a session sees."""
     how = "Open the address that the server printed when it started. It works once, for ten minutes."
     script = "curl -H 'Authorization: Bearer KEY' …/status"
-    return _document(
+    return page(
+        "Sign in",
         tag(
             "section",
             tag("h1", "Sign in"),
@@ -43,27 +57,8 @@ def sign_in_page(message: str) -> Html:
             tag("pre", tag("code", script)),
             class_="card narrow",
         ),
-        title="Sign in · cloche",
+        up=up,
     )
-
-
-def _document(*main: Child, title: str, signed_in: bool = False) -> Html:
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="robots", content="noindex"),
-        tag("title", title),
-        tag("link", rel="icon", type="image/svg+xml", href="static/mark.svg"),
-        tag("link", rel="stylesheet", href="static/management.css"),
-        tag("script", type="module", src="static/management.js") if signed_in else None,
-    )
-    brand = tag("span", mark(), tag("span", "cloche"), tag("small", f"management · {__version__}"), class_="brand")
-    leave = tag("button", "Sign out", type="button", id="logout", hidden=True) if signed_in else None
-    bar = tag("header", tag("div", brand, leave, class_="wrap"), class_="bar")
-    body = tag("body", bar, tag("main", *main, class_="wrap"))
-    return join([Html("<!doctype html>\n"), tag("html", head, body, lang="en")])
 
 
 def _verdict(status: ServerStatus) -> tuple[str, str]:
@@ -79,7 +74,7 @@ def _verdict(status: ServerStatus) -> tuple[str, str]:
 def _head(status: ServerStatus, made: datetime) -> Html:
     kind, words = _verdict(status)
     age = made.timestamp() - status.started
-    facts = [("answers at", status.url), ("store", status.store), ("up for", _duration(age))]
+    facts = [("answers at", status.url), ("store", status.store), ("up for", span(age))]
     if status.degraded:
         facts.append(("not working", ", ".join(status.degraded)))
     return tag(
@@ -111,10 +106,10 @@ def _figures(status: ServerStatus, samples: Samples) -> Html:
 
 def _models(models: Sequence[ModelStatus], samples: Samples) -> Html:
     if not models:
-        return tag("section", tag("h2", "Models"), tag("p", "None yet.", class_="card"))
+        return tag("section", tag("h2", "Versions held here"), tag("p", "None yet.", class_="card"))
     head = ("Model", "Contract", "Wanted", "Serving", "Warm", "Requests", "Failed", "95 % within")
     rows = [row for model in models for row in _model_rows(model, requests(samples, model.name))]
-    return tag("section", tag("h2", "Models"), _table(head, rows))
+    return tag("section", tag("h2", "Versions held here"), _table(head, rows))
 
 
 def _model_rows(model: ModelStatus, found: Mapping[str, Any]) -> Iterable[Html]:
@@ -178,14 +173,3 @@ def _seconds(value: float | None) -> str:
     if value is None:
         return _NONE
     return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
-
-
-def _duration(seconds: float) -> str:
-    """The two greatest units: `3 d 4 h`."""
-    parts: list[str] = []
-    rest = max(0, int(seconds))
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, rest = divmod(rest, length)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])

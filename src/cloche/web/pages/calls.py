@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cloche.web.pages.markup import Html, tag
+from cloche.markup import Html, tag
 
 BASE, URL, BODY = "%BASE%", "%URL%", "%BODY%"
 Row = Mapping[str, Any]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cloche.markup import Child, Html, join, tag
 from cloche.protocols.served import ServedModel
 from cloche.registry import Notice, Revision
-from cloche.web.pages.markup import Child, Html, join, tag
 
 
 def changes_section(shown: ServedModel) -> Html | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloche.contract.model import Output
+from cloche.markup import Child, Html, join, tag
 from cloche.protocols.served import ServedModel
 from cloche.web.pages import calls, facts
 from cloche.web.pages.changes import changes_section
 from cloche.web.pages.form import try_form
-from cloche.web.pages.markup import Child, Html, join, tag
 from cloche.web.pages.quality import quality_section
 
 _TASKS = {

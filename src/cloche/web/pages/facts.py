@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cloche.contract.model import Contract, Field, Output
-from cloche.web.pages.markup import Child, Html, join, tag
+from cloche.markup import Child, Html, join, tag
 from cloche.web.pages.words import limits, number_text, seen
 
 _MAX_LEVELS = 40

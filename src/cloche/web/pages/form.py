@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from cloche.contract.model import Contract, Field
-from cloche.web.pages.markup import Html, join, tag
+from cloche.markup import Html, join, tag
 from cloche.web.pages.words import limits, number_text, seen
 
 _MAX_OPTIONS = 200

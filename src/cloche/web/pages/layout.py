@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.web.pages.markup import Child, Html, join, tag
+from cloche.markup import Child, Html, join, mark, tag
 
 
 def document(title: str, *main: Child, shell: bool = False, up: str = "") -> Html:
@@ -41,29 +41,6 @@ def _bar(up: str) -> Html:
 def _foot() -> Html:
     words = "Served by cloche. This page loads nothing from anywhere else and keeps nothing."
     return tag("footer", tag("p", words, class_="wrap"))
-
-
-def mark() -> Html:
-    """The cover of a dish, drawn in the text's colour."""
-    lines = [
-        tag("path", d="M4 17a8 8 0 0 1 16 0z", fill="currentColor", fill_opacity="0.16"),
-        tag("path", d="M4 17a8 8 0 0 1 16 0M2.5 17h19M12 9V7.2"),
-        tag("circle", cx=12, cy=5.6, r="1.6"),
-        tag("path", d="M5 20h14"),
-    ]
-    return tag(
-        "svg",
-        *lines,
-        viewBox="0 0 24 24",
-        width=26,
-        height=26,
-        fill="none",
-        stroke="currentColor",
-        stroke_width="1.6",
-        stroke_linecap="round",
-        stroke_linejoin="round",
-        aria_hidden="true",
-    )
 
 
 def key_box() -> Html:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from cloche.manifest import Metric
-from cloche.web.pages.markup import Child, Html, tag
+from cloche.markup import Child, Html, tag
 
 _OF_CLASS = re.compile(r"(?P<metric>[^\[]+)\[(?P<label>.*)\]", re.DOTALL)
 

@@ -29,6 +29,7 @@ from cloche.serving.follower import Follower
 from cloche.serving.references import Follows, asked_for, check_default, named
 from cloche.store import MARKER, Store
 from cloche.web.callers import no_key
+from cloche.web.management.steering import Steering
 from cloche.web.processes import lifeline, runtime
 from cloche.web.processes.folder import RunFolder
 from cloche.web.processes.holding import Holding, choice_of, records_of
@@ -53,7 +54,7 @@ class Agent:
     def __init__(self, run: RunFolder, server: ServerFile, store: Store) -> None:
         self._run = run
         self._server = server
-        self._registry = Registry(store)
+        self.registry = Registry(store)
         self._ring = KeyRing.open(server.keys, store, Path(server.cwd)) if server.config.auth == "keys" else None
         self._memory = Memory(server)
         self._spool = Spool.open(Path(server.spool), server.store) if server.log.enabled else None
@@ -109,7 +110,7 @@ class Agent:
         server = self._server
         asked = await asyncio.to_thread(
             asked_for,
-            self._registry,
+            self.registry,
             server.references,
             everything=server.everything,
             default=server.config.default,
@@ -149,12 +150,12 @@ class Agent:
 
     def _know(self, state: State) -> None:
         for record in records_of(state):
-            self._registry.know(record)
+            self.registry.know(record)
 
     def _follower(self, name: str, follows: Follows) -> Follower:
         holding = self.holding
         follower = Follower(
-            self._registry,
+            self.registry,
             name,
             load=holding.load,
             switch=holding.switch,
@@ -165,7 +166,7 @@ class Agent:
         return follower
 
     async def _fetch(self, record: VersionRecord) -> Path:
-        return await asyncio.to_thread(self._registry.fetch, record, Path(self._server.cache), self._server.trust)
+        return await asyncio.to_thread(self.registry.fetch, record, Path(self._server.cache), self._server.trust)
 
     # -- from then on ---------------------------------------------------------------------------
 
@@ -173,7 +174,7 @@ class Agent:
         """Follow everything until *stop*."""
         host = HostId(Path(self._server.cache))
         reporter = Reporter(
-            self._registry.store,
+            self.registry.store,
             self._server,
             host.take(),
             reachable=lambda: not self._away and self._there(),
@@ -223,7 +224,7 @@ class Agent:
 
     async def _land(self) -> None:
         if self._spool is not None:
-            await asyncio.to_thread(landing.land, self._spool, self._registry.store)
+            await asyncio.to_thread(landing.land, self._spool, self.registry.store)
 
     async def _land_the_rest(self) -> None:
         """The workers have ended; what cannot be landed now waits for the next agent."""
@@ -239,7 +240,7 @@ class Agent:
 
     async def _find_new(self) -> None:
         """With `--all`, serve the models that were published since."""
-        for name in await asyncio.to_thread(self._registry.new_models, self._followers.keys()):
+        for name in await asyncio.to_thread(self.registry.new_models, self._followers.keys()):
             try:
                 await self._follower(name, Follows()).start()
             except StoreError:
@@ -262,13 +263,13 @@ class Agent:
     # -- the store ------------------------------------------------------------------------------
 
     def _there(self) -> bool:
-        root = self._registry.store.root
+        root = self.registry.store.root
         return root is None or (root / MARKER).exists()
 
     def _look_for_store(self) -> None:
         """A folder that is not there any more (unmounted, moved) would read as a store without keys and events."""
         if not self._there() and (self.holding.state.models or self._memory.recall() is not None):
-            store = self._registry.store
+            store = self.registry.store
             raise StoreUnreachableError(f"store {store.describe()}: the folder is not there, or is no store any more")
 
     def _mark(self, what: str, exc: StoreError | None) -> None:
@@ -305,7 +306,8 @@ async def _all(work: Sequence[Awaitable[None]]) -> None:
 async def serve(run: RunFolder, server: ServerFile, store: Store, management_fd: int | None = None) -> int:
     """The agent's life; 1 where the start failed, after saying why in `failed.json`."""
     agent = Agent(run, server, store)
-    async with managing_run(run, server, store, lambda: agent.holding.state, management_fd):
+    steering = Steering(agent.registry, agent.holding.rehearse, audited=server.trust.audit)
+    async with managing_run(run, server, store, lambda: agent.holding.state, management_fd, steering):
         return await _live(agent, run)
 
 

@@ -28,6 +28,7 @@ Fetch = Callable[[VersionRecord], Awaitable[Path]]
 #: A template that is silent for longer is refused.
 LOAD_TIMEOUT_S = 300.0
 _LOOK_S = 0.02
+_REHEARSED_S = 60.0
 
 
 class Holding:
@@ -107,6 +108,21 @@ class Holding:
             finally:
                 self._loading.discard(identifier)
         self._answers[record.name, record.version] = Answers(record=record, template=identifier)
+
+    async def rehearse(self, record: VersionRecord) -> None:
+        """
+        Load the version as if it were to answer; unless it is chosen within a minute, it goes again.
+
+        Raises:
+            ArtifactError, EngineError, StoreError: as `load`.
+        """
+        await self.load(record)
+        asyncio.get_running_loop().call_later(_REHEARSED_S, self._forget, record)
+
+    def _forget(self, record: VersionRecord) -> None:
+        choice = self._choices.get(record.name)
+        if choice is None or record.version not in choice.held:
+            self._answers.pop((record.name, record.version), None)
 
     def switch(self, choice: Choice) -> None:
         """Let the workers answer with *choice*; what is in none stays until they do."""

@@ -16,9 +16,12 @@ from cloche.metrics import merge, read_all
 from cloche.prediction_log import landing
 from cloche.prediction_log.spool import Spool
 from cloche.store import Store
+from cloche.web.management.documents import Documents
 from cloche.web.management.listening import managing
 from cloche.web.management.monitored import Monitored
 from cloche.web.management.status import ModelStatus, ServerStatus, WorkerStatus
+from cloche.web.management.steering import Steering
+from cloche.web.management.watching import Watching
 from cloche.web.processes import runtime
 from cloche.web.processes.folder import RunFolder, write_whole
 from cloche.web.processes.heartbeats import Heartbeats
@@ -57,9 +60,18 @@ class ManagementKeys:
 
 @contextlib.asynccontextmanager
 async def managing_run(
-    run: RunFolder, server: ServerFile, store: Store, state: Callable[[], State], descriptor: int | None
+    run: RunFolder,
+    server: ServerFile,
+    store: Store,
+    state: Callable[[], State],
+    descriptor: int | None,
+    steering: Steering,
 ) -> AsyncIterator[None]:
-    """Answer on the socket *descriptor* inside the block; the login address lies in `RUN/login`."""
+    """
+    Answer on the socket *descriptor* inside the block; the login address lies in `RUN/login`.
+
+    *steering* changes routes for those who may.
+    """
     if descriptor is None:
         yield
         return
@@ -74,6 +86,7 @@ async def managing_run(
         authenticate=keys.authenticate,
         status=lambda: status_of(run, server, state(), heartbeats, started, spool),
         counted=lambda: merge((read_all(run.metrics), monitored.samples())),
+        watching=Watching(Documents(store), steering),
     )
     async with management as login:
         write_whole(run.login, login.encode())

@@ -1,0 +1,1 @@
+"""Charts over time, histograms and small drawings, as SVG that needs no script."""

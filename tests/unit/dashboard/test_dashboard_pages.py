@@ -1,0 +1,216 @@
+"""The pages on made-up documents: what they say, that nothing in them is markup of others, what is said of nothing."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+
+import made_up
+from cloche.dashboard import assets
+from cloche.dashboard.overview import overview
+from cloche.dashboard.pages import field_page, model_page, nothing_page, report
+from cloche.dashboard.panels.panel import link_to
+from cloche.monitoring.documents import RANGES, ModelDocument, Series
+
+DOCUMENTS = {
+    "classes": made_up.document(),
+    "number": made_up.number_document(),
+    "hostile": made_up.hostile_document(),
+    "empty": made_up.empty_document(),
+}
+PANELS = (
+    "alerts",
+    "service",
+    "predictions",
+    "drift",
+    "quality",
+    "segments",
+    "calibration",
+    "versions",
+    "problems",
+    "recent",
+)
+
+
+class Page(HTMLParser):
+    """What is in a page, and that it is well formed: every element is closed in its place."""
+
+    VOID = frozenset({"br", "input", "link", "meta"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def of(self, name: str) -> list[str | None]:
+        return [value for _, found, value in self.attributes if found == name]
+
+
+def shown(document: ModelDocument) -> str:
+    return model_page(document, may_change=True, signed_in=True)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_page_is_well_formed_and_obeys_the_policy(name: str) -> None:
+    page = Page(shown(DOCUMENTS[name]))
+    assert page.tags.count("script") == 3
+    assert not {"style", "img", "iframe", "base", "object"} & set(page.tags)
+    assert not any(one == "style" or one.startswith("on") for _, one, _ in page.attributes)
+    ids = page.of("id")
+    assert len(ids) == len(set(ids))
+    assert all(one is not None and not one.startswith("javascript:") for one in page.of("href"))
+    assert all(one is not None and one.startswith("../static/") for one in page.of("src"))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_panel_is_there_and_says_of_how_many(name: str) -> None:
+    page = shown(DOCUMENTS[name])
+    for panel in PANELS:
+        section = page[page.index(f'<section id="{panel}"') :].split("</section>", 1)[0]
+        note = re.search(r'<p class="of">(.*?)</p>', section)
+        assert note, panel
+        said = "n = " in note[1] or 'class="empty' in section
+        assert said, f"{panel}: neither n nor what to do: {note[1]}"
+
+
+def test_what_others_named_stays_text() -> None:
+    for page in (
+        shown(DOCUMENTS["hostile"]),
+        report(DOCUMENTS["hostile"]),
+        field_page(DOCUMENTS["hostile"], made_up.ATTACK, signed_in=True) or "",
+        overview({made_up.ATTACK: DOCUMENTS["hostile"]}),
+        nothing_page(made_up.ATTACK, made_up.ATTACK, 3, signed_in=True),
+    ):
+        body = page.partition("<body")[2] or page
+        assert "<script>document" not in page
+        assert "<img" not in body
+        assert "&lt;script&gt;document" in body
+
+
+def test_what_it_says() -> None:
+    page = shown(DOCUMENTS["classes"])
+    for words in (
+        "Ornithology", 'href="mailto:birds@example.org"', "seen in one window: prediction", "Attention",
+        "Latency (log axis)", "&lt; 0.1 % failed", "2 of 91 steps below 100 %", "3 of 5 judged fields drift",
+        "correlation, limit 0.1", "PSI, limit 0.1", "was 2.1 %", "provisional: labels still arrive", "55.8 %", "-0.11",
+        "silenced until", "mail: refused: no route to host", "Promote version 3", "cloche rollback penguins",
+        "promote → version 2", "trained on last week", "unknown_level", "Not enough data",
+        "cloche replay 06EB6GHQ2Z8M4TJ0V5Y7C1N3P1 --row 1",
+        "Requests are counted up to", "0.81", "0.78 … 0.84",
+    ):  # fmt: skip
+        assert words in page, words
+    assert "Promote version 2" not in page, "it is live"
+
+
+def test_what_has_drifted_and_matters_stands_first() -> None:
+    page = shown(DOCUMENTS["classes"])
+    section = page[page.index('<section id="drift"') :].split("</section>", 1)[0]
+    rows = re.findall(r'<th scope="row">(?:<a [^>]*>)?([^<]+)', section)
+    assert rows == [
+        "bill_length_mm", "island", "bill_length_mm × bill_depth_mm", "body_mass_g", "flipper_length_mm", "sampled"
+    ]  # fmt: skip
+
+
+def test_a_reader_who_may_not_change_gets_commands() -> None:
+    page = model_page(DOCUMENTS["classes"], may_change=False, signed_in=False)
+    assert "<dialog" not in page
+    assert "data-change" not in page
+    assert "<code>cloche promote penguins 3</code>" in page
+    assert "script" not in Page(page).tags
+
+
+def test_the_pickers_are_links_that_keep_the_other_choice() -> None:
+    page = model_page(made_up.document(version=1), may_change=False, signed_in=False)
+    assert '<a href="penguins?range=7d&amp;version=1">7d</a>' in page
+    assert '<a href="penguins?range=24h&amp;version=1" aria-current="page">24h</a>' in page
+    assert '<a href="penguins?range=24h">all</a>' in page
+    assert 'href="penguins/field?name=island&amp;range=24h&amp;version=1"' in page
+
+
+@pytest.mark.parametrize("range_", RANGES)
+def test_charts_hold_what_the_script_needs_and_no_more_points_than_are_seen(range_: str) -> None:
+    page = Page(shown(made_up.document(range_=range_)))
+    charts = [msgspec.json.decode(one or "") for one in page.of("data-chart")]
+    assert len(charts) == 6
+    for one in charts:
+        assert 0 < len(one["x"]) <= 500
+        assert all(len(line["values"]) == len(one["x"]) for line in one["series"])
+        assert one["scale"][0] < one["scale"][1]
+        assert one["from"] <= one["x"][0] < one["x"][-1] <= one["to"]
+        assert [mark["text"] for mark in one["marks"]] == ["promote → version 2", "default"]
+
+
+def test_a_series_of_too_many_values_is_thinned() -> None:
+    long = Series(name="2xx", values=[1.0] * 5_000)
+    page = Page(shown(made_up.document(traffic=[long])))
+    charts = [msgspec.json.decode(one or "") for one in page.of("data-chart")]
+    assert max(len(one["x"]) for one in charts) <= 500
+
+
+def test_a_field_page_and_a_field_that_is_not_there() -> None:
+    page = field_page(DOCUMENTS["classes"], "bill_length_mm", signed_in=True)
+    assert page is not None
+    assert "PSI 0.384 beyond chance" in page
+    assert "All 10 bins" in page
+    assert 'href="../penguins?range=24h"' in page
+    assert field_page(DOCUMENTS["classes"], "other", signed_in=True) is None
+
+
+def test_a_report_is_one_file_that_can_ask_for_nothing() -> None:
+    text = report(DOCUMENTS["classes"])
+    page = Page(text)
+    assert page.of("src") == []
+    assert all(one is not None and one.startswith(("#", "mailto:", "http")) for one in page.of("href"))
+    assert not any(tag == "link" for tag, _, _ in page.attributes)
+    assert "default-src &#x27;none&#x27;" in text
+    assert "All 10 bins" in text, "the histograms of fields stand in the report itself"
+    assert len(text) < 400_000
+
+
+def test_the_overview_shows_the_worst_first() -> None:
+    page = overview({"a": None, "b": made_up.empty_document("b"), "c": made_up.document("c")})
+    assert re.findall(r'<a href="models/(\w)">', page) == ["c", "b", "a"]
+    assert "1 firing" in page
+    assert "Nothing measured yet" in page
+    assert "cloche.save" in overview({})
+
+
+@pytest.mark.parametrize(
+    ("address", "link"),
+    [
+        pytest.param("https://wiki.example.org/x", "https://wiki.example.org/x", id="https"),
+        pytest.param("birds@example.org", "mailto:birds@example.org", id="mail"),
+        pytest.param("javascript:alert(1)", None, id="script"),
+        pytest.param("data:text/html,x@y.z", None, id="data"),
+        pytest.param("a@b.c?cc=evil@example.org", None, id="more-than-an-address"),
+        pytest.param("#birds on chat", None, id="words"),
+        pytest.param(None, None, id="none"),
+    ],
+)
+def test_only_addresses_become_links(address: str | None, link: str | None) -> None:
+    assert link_to(address) == link
+
+
+def test_files_that_a_page_may_ask_for() -> None:
+    for name in assets.ASSETS:
+        text = assets.read(name).decode()
+        assert "</script" not in text.lower()
+        assert "</style" not in text.lower()
+    assert b"MIT License" in assets.read("uplot.LICENSE.txt")
+    with pytest.raises(KeyError):
+        assets.read("../pages.py")
