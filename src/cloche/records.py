@@ -13,10 +13,23 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from cloche.frame_spec import Container, FrameColumn, FrameSpec, Marker
+
+__all__ = [
+    "Column",
+    "Columns",
+    "Container",
+    "FrameColumn",
+    "FrameSpec",
+    "InputFacts",
+    "Kind",
+    "Marker",
+    "ModelFacts",
+    "Outputs",
+    "Table",
+]
+
 Kind = Literal["boolean", "integer", "number", "string", "date", "datetime", "vector", "object"]
-Container = Literal["pandas", "polars", "numpy", "series", "list", "columns"]
-#: What an object column holds where a value is missing: libraries do not treat them alike.
-Marker = Literal["nan", "none", "na"]
 #: Values by column name, one list a column; `None` is missing. What an engine is called with.
 Columns = Mapping[str, Sequence[Any]]
 
@@ -69,33 +82,6 @@ class Table:
     def to_columns(self) -> dict[str, list[Any]]:
         """Every column as plain Python values, `None` where missing."""
         return {column.name: column.to_list() for column in self}
-
-
-class FrameColumn(msgspec.Struct, frozen=True, omit_defaults=True):
-    """
-    A column of the frame a model was fitted on; `dtype` as the container spells it.
-
-    `marker` and `label` are as in `Column`.
-    """
-
-    name: str
-    dtype: str
-    levels: tuple[Any, ...] | None = None
-    ordered: bool = False
-    marker: Marker = "nan"
-    label: int | None = None
-
-
-class FrameSpec(msgspec.Struct, frozen=True):
-    """
-    The frame a model was fitted on, so that the same frame can be built from a request.
-
-    `numpy` is one 2-D array (every `dtype` the same); `series` is a single 1-D column (a text
-    vectorizer's input); `list` a list of rows; `columns` a dict of lists, None where missing.
-    """
-
-    container: Container
-    columns: tuple[FrameColumn, ...]
 
 
 class Outputs(msgspec.Struct, frozen=True):

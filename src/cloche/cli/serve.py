@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from cloche.api import hosting
+from cloche.api import serving
 from cloche.api.workplace import workplace
 from cloche.cli.output import json_option, store_option
 from cloche.cli.statuses import exit_statuses
@@ -119,7 +119,7 @@ def serve(
     config = replace(here.settings.server, **given)  # type: ignore[arg-type]
     configure(config.log_format)
     log = replace(here.settings.log, **{name: value for name, value in logged.items() if value is not None})  # type: ignore[arg-type]
-    return hosting.serve(
+    return serving.serve(
         here,
         references,
         everything=everything,

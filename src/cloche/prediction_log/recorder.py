@@ -21,7 +21,8 @@ from cloche.contract.model import Contract
 from cloche.errors import LogUnavailableError, RequestError
 from cloche.prediction_log.flushing import Flushing
 from cloche.prediction_log.frames import Labels, Request, Schema
-from cloche.prediction_log.privacy import Redaction, hashed, read_hash_key
+from cloche.prediction_log.hash_key import read_hash_key
+from cloche.prediction_log.privacy import Redaction, hashed
 from cloche.prediction_log.spool import Spool
 from cloche.prediction_log.version import Answered, LoggedVersion
 from cloche.prediction_log.writer import Record, SegmentWriter

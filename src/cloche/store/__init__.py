@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from cloche.store.store import FOLDER, MARKER, Store
+from typing import TYPE_CHECKING
 
-__all__ = ["FOLDER", "MARKER", "Store"]
+from cloche.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from cloche.store.address import FOLDER, Address, address_of
+    from cloche.store.store import MARKER, Store
+
+__all__ = ["FOLDER", "MARKER", "Address", "Store", "address_of"]
+
+__getattr__ = on_first_use(__name__, {"address": ("FOLDER", "Address", "address_of"), "store": ("MARKER", "Store")})

@@ -17,7 +17,8 @@ from cloche.web.gate import Authenticate, Gate
 from cloche.web.management.app import create
 from cloche.web.management.sessions import Sessions
 from cloche.web.management.status import ServerStatus
-from cloche.web.runner import Runner, url_of
+from cloche.web.runner import Runner
+from cloche.web.sockets import url_of
 
 _GRACE_S = 2.0
 

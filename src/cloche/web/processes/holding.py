@@ -27,7 +27,7 @@ _log = logging.getLogger("cloche.agent")
 Fetch = Callable[[VersionRecord], Awaitable[Path]]
 #: A template that is silent for longer is refused.
 LOAD_TIMEOUT_S = 300.0
-_LOOK_S = 0.02
+_LOOK_S = 0.005
 
 
 class Holding:
