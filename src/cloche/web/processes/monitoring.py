@@ -10,6 +10,7 @@ from cloche.errors import MissingExtraError
 from cloche.logs import configure
 from cloche.monitoring.watching import watcher
 from cloche.prediction_log import homes
+from cloche.prediction_log.monitoring import Monitor
 from cloche.registry import Registry
 from cloche.store import Store
 from cloche.web.processes import runtime
@@ -21,10 +22,10 @@ _log = logging.getLogger("cloche.monitor")
 LAST_FOLDS_S = 3.0
 
 
-def work(run: Path, stopping: Callable[[], bool]) -> int:
+def work(run: Path, stopping: Callable[[], bool], made: Callable[[Monitor], None]) -> int:
     """
-    Work until *stopping*; the exit status. Where the extra `monitor` is missing that is said once, and segments wait in
-    the store.
+    Work until *stopping*; the exit status. *made* is told who works. Where the extra `monitor` is missing that is said
+    once, and segments wait in the store.
     """
     server = runtime.server_of(RunFolder(run))
     configure(server.config.log_format)
@@ -35,6 +36,7 @@ def work(run: Path, stopping: Callable[[], bool]) -> int:
         return GIVES_UP
     store = Store.open(server.store, Path(server.cwd))
     monitor = watcher(Registry(store), retention_days=server.log.retention_days)
+    made(monitor)
     monitor.run(stopping)
     monitor.finish(LAST_FOLDS_S)
     return 0
