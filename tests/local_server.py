@@ -24,7 +24,8 @@ from cloche.web.head import Head
 from cloche.web.measured import RequestMetrics
 from cloche.web.recording import Records
 from cloche.web.routes import Target
-from cloche.web.runner import Runner, bind, url_of
+from cloche.web.runner import Runner
+from cloche.web.sockets import bind, url_of
 from simulators import ids
 
 

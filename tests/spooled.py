@@ -59,6 +59,16 @@ def record(frame: Frame, schema: tuple[Hashable, MakeSchema] | None = None) -> R
     return lambda number: replace(frame, schema=number), schema
 
 
+def waiting(spool: Spool) -> list[int]:
+    """The numbers of the segments that hold something; a worker has the next one ready, which is empty."""
+    found = []
+    for number, _, path in spool.segments():
+        with contextlib.suppress(FileNotFoundError):
+            if segments.whole_bytes(path.read_bytes()) > len(segments.MAGIC):
+                found.append(number)
+    return found
+
+
 def sealed(spool: Spool) -> list[list[Frame]]:
     """The frames of every sealed segment of a spool, by number."""
     return [list(segments.read(path.read_bytes(), str(path))) for _, done, path in spool.segments() if done]

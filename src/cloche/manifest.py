@@ -13,7 +13,7 @@ import msgspec
 
 from cloche import integrity
 from cloche.errors import ManifestError
-from cloche.records import FrameSpec
+from cloche.frame_spec import FrameSpec
 
 FORMAT = "cloche-artifact/1"
 MANIFEST = "manifest.json"

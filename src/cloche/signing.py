@@ -14,25 +14,21 @@ import binascii
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
-from cloche.errors import SignatureError, UsageError
+from cloche.errors import SignatureError
 from cloche.manifest import MANIFEST, SIGNATURE
 from cloche.trust import TrustPolicy
+
+_ED25519: Final = "cloche.ed25519"
 
 
 def new_key() -> tuple[bytes, bytes]:
     """A new key pair as PEM: the private key (PKCS#8, not encrypted) and the public one."""
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private, public
+    made: tuple[bytes, bytes] = _ed25519().new_key()
+    return made
 
 
 def key_id(key: bytes) -> str:
@@ -52,7 +48,8 @@ def raw_key(key: bytes) -> bytes:
     Raises:
         SignatureError: it is none.
     """
-    return _public_key(key).public_bytes_raw()
+    raw: bytes = _ed25519().raw_key(key)
+    return raw
 
 
 def signed(manifest: bytes, private_key_pem: bytes) -> tuple[bytes, bytes]:
@@ -62,8 +59,8 @@ def signed(manifest: bytes, private_key_pem: bytes) -> tuple[bytes, bytes]:
     Raises:
         UsageError: the key is not an unencrypted Ed25519 private key in PEM.
     """
-    key = _private_key(private_key_pem)
-    return base64.b64encode(key.sign(manifest)) + b"\n", key.public_key().public_bytes_raw()
+    signature, key = _ed25519().signature_of(manifest, private_key_pem)
+    return base64.b64encode(signature) + b"\n", key
 
 
 def sign(directory: Path, private_key_pem: bytes) -> None:
@@ -105,8 +102,8 @@ def check_signature(manifest: bytes, signature: bytes | None, trust: TrustPolicy
         if trust.require_signature:
             raise SignatureError(f"{SIGNATURE}: missing, and a signature is required; run: cloche sign NAME@VERSION")
         return
-    raw = _decoded(signature)
-    if not any(_is_by(key, one, manifest) for one in raw for key in public_keys(trust.signing_keys)):
+    raw, is_by = _decoded(signature), _ed25519().is_by
+    if not any(is_by(key, one, manifest) for one in raw for key in trust.signing_keys):
         raise SignatureError(f"{SIGNATURE}: not a signature of this {MANIFEST} by any of the trusted keys")
 
 
@@ -117,8 +114,11 @@ def is_signed_by_trusted(manifest: bytes, signature: bytes | None, trust: TrustP
 
 def signers(manifest: bytes, signatures: bytes, keys: Iterable[bytes]) -> tuple[bytes, ...]:
     """Which of *keys* signed the manifest, as they were given; lines that are no signature are passed over."""
-    raw = list(_readable(signatures))
-    return tuple(key for key in keys if raw and any(_is_by(_public_key(key), one, manifest) for one in raw))
+    raw, known = list(_readable(signatures)), tuple(keys)
+    if not raw or not known:
+        return ()
+    is_by = _ed25519().is_by
+    return tuple(key for key in known if any(is_by(key, one, manifest) for one in raw))
 
 
 def _decoded(signature: bytes) -> list[bytes]:
@@ -142,43 +142,5 @@ def _one(line: bytes) -> bytes:
     return raw
 
 
-def _is_by(key: Ed25519PublicKey, signature: bytes, manifest: bytes) -> bool:
-    try:
-        key.verify(signature, manifest)
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _private_key(pem: bytes) -> Ed25519PrivateKey:
-    try:
-        key = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-        raise UsageError(f"signing key: expected an unencrypted Ed25519 private key in PEM: {exc}") from exc
-    if not isinstance(key, Ed25519PrivateKey):
-        raise UsageError(f"signing key: expected an Ed25519 private key, got {type(key).__name__}")
-    return key
-
-
-def public_keys(keys: Iterable[bytes]) -> list[Ed25519PublicKey]:
-    """
-    The trusted keys, parsed.
-
-    Raises:
-        SignatureError: one is no Ed25519 public key.
-    """
-    return [_public_key(key) for key in keys]
-
-
-def _public_key(key: bytes) -> Ed25519PublicKey:
-    try:
-        if key.lstrip().startswith(b"-----BEGIN"):
-            parsed = serialization.load_pem_public_key(key)
-            if isinstance(parsed, Ed25519PublicKey):
-                return parsed
-            raise ValueError(f"got {type(parsed).__name__}")
-        raw = key if len(key) == 32 else base64.b64decode(key.strip(), validate=True)
-        return Ed25519PublicKey.from_public_bytes(raw)
-    except (ValueError, UnsupportedAlgorithm) as exc:
-        wanted = "Ed25519 public keys (32 bytes, base64, or PEM)"
-        raise SignatureError(f"trust.signing_keys: expected {wanted}: {exc}") from exc
+def _ed25519() -> Any:
+    return import_module(_ED25519)

@@ -19,7 +19,7 @@ from cloche import Client
 from cloche.config import ServerConfig
 from cloche.errors import ServerUnreachableError, UsageError
 from cloche.keys import Key
-from cloche.web import doors
+from cloche.web.checking import checked
 from conftest import needs
 from local_server import LocalServer, local_server
 from processes import eventually
@@ -239,7 +239,7 @@ def test_client_certificates(authority: Authority, own: Pair, tmp_path: Path) ->
 )
 def test_what_cannot_be_meant_is_said_before_anything_starts(settings: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError, match=re.escape(said)):
-        doors.checked(ServerConfig(**settings))  # type: ignore[arg-type]
+        checked(ServerConfig(**settings))  # type: ignore[arg-type]
 
 
 # -- behind a proxy ---------------------------------------------------------------------------------

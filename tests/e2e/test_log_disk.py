@@ -18,7 +18,7 @@ from cloche.store import Store
 from conftest import needs
 from processes import eventually, load
 from servers import Server, serving
-from spooled import frames, logging_into, requests, spool_in
+from spooled import frames, logging_into, requests, spool_in, waiting
 
 pytestmark = pytest.mark.e2e
 ROW = {"a": 1.0, "b": 2.0}
@@ -128,7 +128,7 @@ def test_a_store_that_is_away_holds_up_nobody(lines_store_2: str, tmp_path: Path
             eventually(lambda: len(spool.segments()) > 4, "segments wait")
         assert not store.exists(), "nobody makes it anew"
         away.rename(store)
-        eventually(lambda: spool.segments() == [], "everything lands")
+        eventually(lambda: waiting(spool) == [], "everything lands")
     assert [client.failures for client in clients] == [[], []]
     asked = {name for client in clients for name in client.asked}
     assert logged(str(store), tmp_path).keys() == asked

@@ -24,7 +24,7 @@ from cloche.store import Store
 from processes import alive, eventually, everybody, kill, load, of_role
 from servers import Server, serving
 from servers import cloche as command
-from spooled import check_log, check_table, logging_into, spool_in
+from spooled import check_log, check_table, logging_into, spool_in, waiting
 
 pytestmark = pytest.mark.e2e
 ROW = {"a": 1.0, "b": 2.0}
@@ -126,6 +126,6 @@ def test_two_servers_of_a_host_share_a_spool(lines_store_2: str, tmp_path: Path)
         one.process.kill()  # its agent will land nothing more: the other's does
         eventually(lambda: not any(map(alive, known)), "it is gone")
         spool = spool_in(tmp_path / "spool")
-        eventually(lambda: spool.segments() == [], "everything has landed")
+        eventually(lambda: waiting(spool) == [], "everything has landed")
     found = check_log([*first, *second], lines_store_2, tmp_path / "spool")
     assert {one.route for one in found if one.status == 200} == {"live", "pinned"}

@@ -1,27 +1,25 @@
-"""`cloche.open`, `cloche.asgi` and `cloche serve`: models that answer callers and follow their routes."""
+"""`cloche.open` and `cloche.asgi`: models that answer callers in this program and follow their routes."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cloche.api.workplace import Workplace, workplace
-from cloche.config import LogConfig, MonitorConfig, ServerConfig
+from cloche.config import LogConfig, ServerConfig
 from cloche.keys import KeyRing
 from cloche.prediction_log.lander import OwnLog
 from cloche.web import server
 from cloche.web.mounted import MountedApp, Served
-from cloche.web.processes import launch
 from cloche.web.traces import traces_of
 
 _log = logging.getLogger("cloche.log")
 
-__all__ = ["Served", "asgi", "open", "serve"]
+__all__ = ["Served", "asgi", "open", "serve_here"]
 
 
 def open(reference: str, *, store: str | None = None, strict: bool = False, log: bool = False) -> Served:
@@ -86,58 +84,22 @@ def _own_log(here: Workplace, config: LogConfig, *, wanted: bool) -> Iterator[Ow
         raise
 
 
-def serve(  # noqa: RET503  (the last call never returns)
-    here: Workplace,
-    references: Sequence[str],
-    *,
-    everything: bool,
-    config: ServerConfig,
-    log: LogConfig,
-    monitor: MonitorConfig,
-    exit_statuses: Mapping[str, int],
-    as_json: bool = False,
+def serve_here(
+    here: Workplace, references: Sequence[str], *, everything: bool, config: ServerConfig, log: LogConfig
 ) -> int:
-    """
-    Serve until SIGTERM or Ctrl-C; returns the exit status.
-
-    On Linux this process becomes the supervisor of several and does not return; *exit_statuses* says what a failed
-    start ends with. Elsewhere this process serves alone.
-
-    Raises:
-        UsageError: the port is taken, the address is none of this machine.
-    """
-    if sys.platform != "linux":
-        with _own_log(here, log, wanted=log.enabled and _keeps_logs()) as own:
-            return server.run(
-                here.registry,
-                references,
-                config=config,
-                trust=here.trust,
-                cache=here.settings.cache,
-                keys=KeyRing.open(here.settings.keys, here.store, Path.cwd()),
-                everything=everything,
-                log=own,
-                traces=traces_of(here.settings.traces),
-            )
-    launch.launch(
-        launch.Launch(
-            store=here.store,
-            references=references,
-            everything=everything,
+    """Serve in this process alone, as `serving.serve` does where there is no fork; returns the exit status."""
+    with _own_log(here, log, wanted=log.enabled and _keeps_logs()) as own:
+        return server.run(
+            here.registry,
+            references,
             config=config,
-            log=log,
-            monitor=monitor,
-            traces=here.settings.traces,
-            spool=here.settings.spool,
             trust=here.trust,
             cache=here.settings.cache,
-            keys=here.settings.keys,
-            cwd=Path.cwd(),
-            exit_statuses=exit_statuses,
-            as_json=as_json,
-            runtime_directory=os.environ.get("XDG_RUNTIME_DIR"),
+            keys=KeyRing.open(here.settings.keys, here.store, Path.cwd()),
+            everything=everything,
+            log=own,
+            traces=traces_of(here.settings.traces),
         )
-    )
 
 
 def _keeps_logs() -> bool:

@@ -21,8 +21,9 @@ from cloche.errors import InvalidInputError, UsageError
 from cloche.ids import RequestIds
 from cloche.prediction_log import layout, segments
 from cloche.prediction_log.frames import Header, Label, Labels
+from cloche.prediction_log.hash_key import read_hash_key
 from cloche.prediction_log.joining import Outcome, moment
-from cloche.prediction_log.privacy import hashed, read_hash_key
+from cloche.prediction_log.privacy import hashed
 from cloche.prediction_log.truths import as_label
 from cloche.records import Table
 from cloche.registry import horizons

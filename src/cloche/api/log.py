@@ -17,9 +17,9 @@ from cloche.prediction_log.erasures import IDS
 from cloche.prediction_log.exporting import Exported
 from cloche.prediction_log.exporting import export as export_to
 from cloche.prediction_log.folding import Folded, Folder
+from cloche.prediction_log.hash_key import read_hash_key
 from cloche.prediction_log.layout import LOG
 from cloche.prediction_log.monitoring import holder
-from cloche.prediction_log.privacy import read_hash_key
 from cloche.prediction_log.reading import LogReader
 from cloche.prediction_log.spool import Spool
 from cloche.prediction_log.status import LogStatus

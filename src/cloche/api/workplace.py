@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from cloche import registry as registries
+from cloche import store as stores
 from cloche.config import Settings, from_environment
 from cloche.errors import RefusedError
-from cloche.registry import Registry
-from cloche.store import Store
+from cloche.store.address import Address, address_of
 from cloche.trust import TrustPolicy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workplace:
-    """Settings, registry and trust of one call."""
+    """Settings, registry and trust of one call; the registry is imported when it is asked for."""
 
     settings: Settings
-    registry: Registry
+    address: Address
     trust: TrustPolicy
     given: str | None = None  # the store that the caller named, which the next command has to name as well
 
+    @cached_property
+    def registry(self) -> registries.Registry:
+        """The versions and routes of the store."""
+        return registries.Registry(stores.Store(self.address.url, self.address.root))
+
     @property
-    def store(self) -> Store:
+    def store(self) -> stores.Store:
         """Where the registry lies."""
         return self.registry.store
 
@@ -31,7 +38,7 @@ class Workplace:
         """Who versions and route events are recorded for."""
         return self.settings.user
 
-    def other_store(self, where: str) -> Store:
+    def other_store(self, where: str) -> stores.Store:
         """
         Another store than this one, at a URL or a path.
 
@@ -40,7 +47,7 @@ class Workplace:
         """
         if self.settings.only_store is not None:
             raise RefusedError(f"{where}: only_store is set, so that nothing but {self.store.describe()} is used")
-        return Store.open(where, Path.cwd())
+        return stores.Store.open(where, Path.cwd())
 
 
 def workplace(store: str | None = None) -> Workplace:
@@ -54,7 +61,7 @@ def workplace(store: str | None = None) -> Workplace:
     """
     settings = from_environment()
     named = settings.only_store or store or settings.store
-    return Workplace(settings, Registry(Store.open(named, Path.cwd())), policy(settings), given=store)
+    return Workplace(settings, address_of(named, Path.cwd()), policy(settings), given=store)
 
 
 def policy(settings: Settings) -> TrustPolicy:

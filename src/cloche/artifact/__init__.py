@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from cloche.artifact.load import (
-    CONTRACT,
-    Device,
-    EngineChoice,
-    OpenArtifact,
-    check_trusted,
-    chosen,
-    open_artifact,
-    read_contract,
-    read_training,
-)
+from typing import TYPE_CHECKING
+
+from cloche.first_use import on_first_use
 from cloche.signing import check_signature, sign
+
+if TYPE_CHECKING:
+    from cloche.artifact.choice import Device, EngineChoice
+    from cloche.artifact.load import (
+        CONTRACT,
+        OpenArtifact,
+        check_trusted,
+        chosen,
+        open_artifact,
+        read_contract,
+        read_training,
+    )
 
 __all__ = [
     "CONTRACT",
@@ -28,3 +32,19 @@ __all__ = [
     "read_training",
     "sign",
 ]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "choice": ("Device", "EngineChoice"),
+        "load": (
+            "CONTRACT",
+            "OpenArtifact",
+            "check_trusted",
+            "chosen",
+            "open_artifact",
+            "read_contract",
+            "read_training",
+        ),
+    },
+)

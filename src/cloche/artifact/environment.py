@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
+from importlib import import_module
+from typing import Any, Final
 
 from cloche.flavors import Flavor
 from cloche.manifest import Manifest
+
+#: Imports `email` and `zipfile` with it; a twin never asks.
+_METADATA: Final = "importlib.metadata"
 
 
 def other_versions(manifest: Manifest, flavor: Flavor) -> tuple[str, ...]:
@@ -23,10 +27,12 @@ def other_versions(manifest: Manifest, flavor: Flavor) -> tuple[str, ...]:
 
 
 def _installed(package: str) -> str | None:
+    metadata: Any = import_module(_METADATA)
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        version: str = metadata.version(package)
+    except metadata.PackageNotFoundError:
         return None
+    return version
 
 
 def _minor(version: str | None) -> tuple[str, ...]:

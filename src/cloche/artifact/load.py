@@ -13,17 +13,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from cloche import integrity
+from cloche import engines, integrity
 from cloche.artifact import decisions, golden
+from cloche.artifact.choice import Device, EngineChoice
 from cloche.artifact.environment import other_versions
 from cloche.contract.compiled import CompiledContract, compile_contract
 from cloche.contract.model import Contract
-from cloche.engines import Engine, NativeEngine
-from cloche.engines.onnx import open_onnx
+from cloche.engines.engine import Engine
 from cloche.engines.twin import TwinEngine
 from cloche.errors import (
     ArtifactError,
@@ -48,8 +48,6 @@ CONTRACT = "contract.json"
 REFERENCE = "reference.json"
 #: Where the state of the training run is kept: verified, and opened only by who asks for it.
 TRAINING = "training/"
-EngineChoice = Literal["auto", "twin", "native", "onnx"]
-Device = Literal["cpu", "cuda", "mps", "auto"]
 _ENGINES = ("twin", "native", "onnx")
 _BESIDES = frozenset({MANIFEST, SIGNATURE})
 _ARCHIVES = (".skops", ".npz", ".keras", ".zip")
@@ -141,14 +139,14 @@ def _open(directory: Path, trust: TrustPolicy, engine: EngineChoice, device: Dev
     if name == "twin":
         answers = _open_twin(verified, contract)
     elif name == "onnx":
-        answers = open_onnx(verified.files, contract)
+        answers = engines.open_onnx(verified.files, contract)
     else:
         flavor = get_flavor(manifest.flavor, trust.flavors)
         _check_code(flavor, directory, manifest, trust, verified)
         changed = other_versions(manifest, flavor)
         native = flavor.place(_load(flavor, directory, manifest, trust, verified, changed), device)
         changed = (*changed, *flavor.differs(native))
-        answers = NativeEngine(flavor, native, manifest.frame, contract.output)
+        answers = engines.NativeEngine(flavor, native, manifest.frame, contract.output)
     _check_golden(compiled, answers, rows, manifest, changed)
     return OpenArtifact(
         directory,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from importlib import import_module
+from typing import Any, Final, TypeVar
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cloche import errors
 
+#: The home of rich, which takes longer to import than most commands to run.
+_TABLES: Final = "cloche.cli.tables"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -46,13 +46,7 @@ def print_store(where: str) -> None:
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A plain table; cells are never read as markup and never cut where output is not a terminal."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console = Console(highlight=False)
-    Console(highlight=False, width=console.width if console.is_terminal else 200).print(table)
+    import_module(_TABLES).print_table(headers, rows)
 
 
 def print_error(exc: errors.ClocheError, *, as_json: bool) -> None:

@@ -9,20 +9,25 @@ is ever read here, and what is trusted comes from the two configuration folders 
 
 from __future__ import annotations
 
-from cloche.config import grants
-from cloche.config.grants import Grant
-from cloche.config.model import (
-    Location,
-    LogConfig,
-    MonitorConfig,
-    Secret,
-    ServerConfig,
-    Settings,
-    TracesConfig,
-    TrustSettings,
-)
-from cloche.config.read import from_environment
-from cloche.config.table import SETTINGS, Setting, reference
+from typing import TYPE_CHECKING
+
+from cloche.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from cloche.config import grants
+    from cloche.config.grants import Grant
+    from cloche.config.model import (
+        Location,
+        LogConfig,
+        MonitorConfig,
+        Secret,
+        ServerConfig,
+        Settings,
+        TracesConfig,
+        TrustSettings,
+    )
+    from cloche.config.read import from_environment
+    from cloche.config.table import SETTINGS, Setting, reference
 
 __all__ = [
     "SETTINGS",
@@ -40,3 +45,22 @@ __all__ = [
     "grants",
     "reference",
 ]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "grants": ("Grant",),
+        "model": (
+            "Location",
+            "LogConfig",
+            "MonitorConfig",
+            "Secret",
+            "ServerConfig",
+            "Settings",
+            "TracesConfig",
+            "TrustSettings",
+        ),
+        "read": ("from_environment",),
+        "table": ("SETTINGS", "Setting", "reference"),
+    },
+)

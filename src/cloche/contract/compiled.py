@@ -26,6 +26,8 @@ from cloche.errors import InvalidInputError, MalformedBodyError, TooLargeError
 __all__ = ["CompiledContract", "ValidRows", "compile_contract", "example_row", "json_schema_body", "takes_wrapper"]
 
 _MAKER: Final = object()
+#: A wrapper around rows or columns of vectors: the fast pass knows no deeper layout, and takes no unknown key.
+PLAIN_DEPTH: Final = 4
 
 
 class ValidRows:
@@ -91,8 +93,19 @@ class CompiledContract:
             TooLargeError: it holds more than *max_rows* rows; they were not looked at.
             InvalidInputError: rows break the contract; every problem is listed.
         """
+        rows = self.decode_plain_json(body, max_rows=max_rows)
+        return self._decode_slowly(body, max_rows) if rows is None else rows
+
+    def decode_plain_json(self, body: bytes, *, max_rows: int | None = None) -> ValidRows | None:
+        """
+        `decode_json` where the fast pass accepts *body*, else None. No body that it accepts is nested deeper than
+        `PLAIN_DEPTH`.
+
+        Raises:
+            TooLargeError: as `decode_json`.
+        """
         accepted = None if self._fast is None else self._fast.decode(body)
-        return self._decode_slowly(body, max_rows) if accepted is None else self._accepted(accepted, max_rows)
+        return None if accepted is None else self._accepted(accepted, max_rows)
 
     def decode_ndjson(self, body: bytes, *, max_rows: int | None = None) -> ValidRows:
         """

@@ -46,8 +46,10 @@ class FastPass:
         self._as_decoded = not (self._finish or self._optional or self._ignored)
         texts = [place for place, rule in enumerate(rules) if _is_quoted(rule)]
         self._quotes = 2 * len(self._rules) + 2 * len(texts)
-        self._gaps = [place for place in texts if rules[place].field.nullable or not rules[place].field.required]
-        self._same_quotes = not (self._gaps or self._optional or self._ignored)
+        #: Where a null stands in the place of a text, and how many quotes an absent field saves.
+        self._nulls = [place for place in texts if rules[place].field.nullable]
+        self._unset = [(place, 4 if place in texts else 2) for place in self._optional]
+        self._same_quotes = not (self._nulls or self._unset or self._ignored)
 
     def decode(self, body: bytes) -> Accepted | None:
         """The rows of *body*, or None where the slow pass has to look."""
@@ -118,15 +120,17 @@ class FastPass:
     def _expected_quotes(self, rows: list[Row]) -> int:
         """The quotes of a body without repeated keys or escaped quotes; no body of these rows has fewer."""
         expected = self._quotes * len(rows)
-        for place in self._gaps:
-            expected -= 2 * sum(row[place] is None or row[place] is msgspec.UNSET for row in rows)
-        for place in self._optional:
-            expected -= 2 * sum(row[place] is msgspec.UNSET for row in rows)
-        if self._ignored:
-            start = len(self._rules)
-            for row in rows:
-                for value in row[start:]:
-                    expected += 0 if value is msgspec.UNSET else 4 if isinstance(value, str) else 2
+        if len(rows) == 1 and not self._unset and not self._ignored:
+            row = rows[0]
+            return expected - 2 * sum([row[place] is None for place in self._nulls])
+        columns = list(zip(*rows, strict=True)) or [()] * (len(self._rules) + len(self._ignored))
+        for place in self._nulls:
+            expected -= 2 * columns[place].count(None)
+        for place, saved in self._unset:
+            expected -= saved * columns[place].count(msgspec.UNSET)
+        for column in columns[len(self._rules) :]:  # what is ignored
+            for value in column:
+                expected += 0 if value is msgspec.UNSET else 4 if isinstance(value, str) else 2
         return expected
 
     def _finished(self, rows: list[Row]) -> list[Row] | None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from cloche.engines.native import NativeEngine
-from cloche.engines.parity import differences
-from cloche.records import Columns, Outputs
+from cloche.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from cloche.engines.engine import Engine
+    from cloche.engines.native import NativeEngine
+    from cloche.engines.onnx import open_onnx
+    from cloche.engines.parity import differences
 
 #: Engines that may be opened before a fork, or not; of others the flavor says it.
 FORK_SAFE = {"twin": True, "onnx": False}
 
-__all__ = ["FORK_SAFE", "Engine", "NativeEngine", "differences"]
+__all__ = ["FORK_SAFE", "Engine", "NativeEngine", "differences", "open_onnx"]
 
-
-class Engine(Protocol):
-    """Answers *n* rows given as columns of model values (`None` is missing)."""
-
-    @property
-    def name(self) -> str: ...
-
-    def predict(self, columns: Columns, n: int) -> Outputs: ...
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "engine": ("Engine",),
+        "native": ("NativeEngine",),
+        "onnx": ("open_onnx",),
+        "parity": ("differences",),
+    },
+)

@@ -6,7 +6,25 @@ A key is 256 random bits, so that its plain hash cannot be searched. A revoked o
 
 from __future__ import annotations
 
-from cloche.keys.model import SCOPES, Key, Snapshot
-from cloche.keys.ring import KeyRing
+from typing import TYPE_CHECKING
 
-__all__ = ["SCOPES", "Key", "KeyRing", "Snapshot"]
+from cloche.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from cloche.keys.model import SCOPES, Key, Snapshot
+    from cloche.keys.ring import KeyRing
+
+__all__ = [
+    "SCOPES",
+    "Key",
+    "KeyRing",
+    "Snapshot",
+]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "model": ("Key", "SCOPES", "Snapshot"),
+        "ring": ("KeyRing",),
+    },
+)

@@ -13,7 +13,7 @@ from pathlib import Path
 from cloche.config import LogConfig
 from cloche.errors import ClocheError
 from cloche.prediction_log import landing
-from cloche.prediction_log.privacy import read_hash_key
+from cloche.prediction_log.hash_key import read_hash_key
 from cloche.prediction_log.recorder import Recorder
 from cloche.prediction_log.spool import Spool
 from cloche.store import Store

@@ -12,38 +12,16 @@ import hashlib
 import hmac
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cloche.contract.model import Contract, Field
-from cloche.errors import UsageError
 from cloche.prediction_log.frames import Kept, LoggedField
 
-_MIN_KEY_BYTES = 16
 #: Bins of a summary that the reference does not count.
 MISSING, BELOW, ABOVE, UNKNOWN = -1, -2, -3, -4
 Reduce = Callable[[Any], Any]
-
-
-def read_hash_key(file: str | None) -> bytes | None:
-    """
-    The secret of keyed hashes; None where no file is named.
-
-    Raises:
-        UsageError: the file cannot be read, or holds too little.
-    """
-    if file is None:
-        return None
-    path = Path(file)
-    try:
-        key = path.read_bytes().strip()
-    except OSError as exc:
-        raise UsageError(f"[log] 'hash_key': {path}: {exc.strerror}") from exc
-    if len(key) < _MIN_KEY_BYTES:
-        raise UsageError(f"[log] 'hash_key': {path}: expected at least {_MIN_KEY_BYTES} bytes, got {len(key)}")
-    return key
 
 
 def hashed(value: Any, key: bytes) -> str | None:

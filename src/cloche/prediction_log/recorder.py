@@ -21,7 +21,8 @@ from cloche.contract.model import Contract
 from cloche.errors import LogUnavailableError, RequestError
 from cloche.prediction_log.flushing import Flushing
 from cloche.prediction_log.frames import Labels, Request, Schema
-from cloche.prediction_log.privacy import Redaction, hashed, read_hash_key
+from cloche.prediction_log.hash_key import read_hash_key
+from cloche.prediction_log.privacy import Redaction, hashed
 from cloche.prediction_log.spool import Spool
 from cloche.prediction_log.version import Answered, LoggedVersion
 from cloche.prediction_log.writer import Record, SegmentWriter
@@ -44,7 +45,8 @@ class Counts:
 class Recorder:
     """Writes the records of one process into the spool."""
 
-    def __init__(self, spool: Spool, config: LogConfig, *, hash_key: bytes | None = None) -> None:
+    def __init__(self, spool: Spool, config: LogConfig, *, hash_key: bytes | None = None, ahead: bool = False) -> None:
+        """*ahead*: what no answer has to wait for is done in a thread, where `durability` allows it."""
         self._config = config
         self._hash_key = hash_key
         self._writer = SegmentWriter(
@@ -52,6 +54,7 @@ class Recorder:
             segment_bytes=config.segment_bytes,
             segment_age_s=config.segment_age_s,
             flushed=config.durability == "fsync",
+            ahead=ahead and config.durability == "disk",
         )
         self._redactions: WeakKeyDictionary[LoggedVersion, Redaction] = WeakKeyDictionary()
         self._flushing: WeakKeyDictionary[asyncio.AbstractEventLoop, Flushing] = WeakKeyDictionary()
@@ -154,7 +157,7 @@ class Recorder:
 
     def close(self) -> None:
         """Hand over what was written."""
-        self._writer.seal()
+        self._writer.close()
 
     def _hidden(self, key: Mapping[str, Any], private: set[str]) -> dict[str, Any]:
         secret, named = self._hash_key, sorted(private & set(key))
@@ -187,13 +190,13 @@ class Recorder:
 
 def open_recorder(config: LogConfig, spool: Path, store_url: str) -> Recorder:
     """
-    The recorder of this process for one store.
+    The recorder of this process for one store, for an event loop.
 
     Raises:
         UsageError: the key of hashes cannot be read.
         SpoolError: the spool cannot be made.
     """
-    return Recorder(Spool.open(spool, store_url), config, hash_key=read_hash_key(config.hash_key))
+    return Recorder(Spool.open(spool, store_url), config, hash_key=read_hash_key(config.hash_key), ahead=True)
 
 
 def _filled(request: Request, answered: Answered, redaction: Redaction, number: int | None) -> Request:

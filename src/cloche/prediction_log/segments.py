@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 from msgspec.structs import replace
 
 from cloche.errors import DamagedSegmentError
@@ -50,7 +49,7 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if isinstance(value, dict):
         return {_text(str(key)): _plain(one) for key, one in value.items()}
-    if isinstance(value, np.generic | np.ndarray):
+    if hasattr(value, "tolist"):  # numpy's, which is not imported for those who only ship segments
         return _plain(value.tolist())
     if isinstance(value, dt.date):
         return value.isoformat()

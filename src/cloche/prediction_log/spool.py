@@ -194,6 +194,18 @@ class Segment:
             raise
         self.written += len(data)
 
+    def discard(self) -> None:
+        """
+        Nothing was written: it goes, and its number is never used.
+
+        Raises:
+            OSError: it could not be removed; whoever seals what was abandoned does it.
+        """
+        try:
+            self._path.unlink()
+        finally:
+            os.close(self._descriptor)
+
     def duplicate(self) -> int:
         """A descriptor of the same file, for a thread that flushes it while it may be sealed; to be closed."""
         return os.dup(self._descriptor)

@@ -12,11 +12,13 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from pathlib import Path
 
 from cloche._version import __version__
 from cloche.errors import LogUnavailableError
 from cloche.prediction_log import segments
+from cloche.prediction_log.ahead import Ahead
 from cloche.prediction_log.frames import Frame, Header, Schema
 from cloche.prediction_log.spool import Segment, Spool
 
@@ -38,8 +40,10 @@ class SegmentWriter:
         segment_bytes: int,
         segment_age_s: float,
         flushed: bool = False,
+        ahead: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """*ahead*: segments are made and sealed in a thread; for one who does not ask for `waiting`."""
         self._spool = spool
         self._segment_bytes = segment_bytes
         self._segment_age_s = segment_age_s
@@ -53,6 +57,9 @@ class SegmentWriter:
         self._sealed: set[Path] = set()
         self.broken = False  #: the last record could not be kept
         self.unsealed = 0  #: how many segments could not be handed over
+        self._ahead = Ahead(self._made) if ahead else None
+        if self._ahead is not None:
+            self._ahead.prepare()
 
     def duplicate(self) -> int | None:
         """A descriptor of what is being written, to be flushed and closed; None where all of it was handed over."""
@@ -86,11 +93,23 @@ class SegmentWriter:
             self._schemas.clear()
             if segment is None:
                 return
-            try:
-                self._sealed = {*self.waiting(), segment.seal()}
-            except OSError as exc:  # it is closed: whoever seals what was abandoned takes it
-                self.unsealed += 1
-                _log.error("segment %d could not be sealed: %s", segment.number, exc)
+            if self._ahead is None:
+                self._seal(segment)
+            else:
+                self._ahead.later(partial(self._seal, segment))
+
+    def close(self) -> None:
+        """Hand over what was written; nothing is written after that."""
+        self.seal()
+        if self._ahead is not None:
+            self._ahead.close()
+
+    def _seal(self, segment: Segment) -> None:
+        try:
+            self._sealed = {*self.waiting(), segment.seal()}
+        except OSError as exc:  # it is closed: whoever seals what was abandoned takes it
+            self.unsealed += 1
+            _log.error("segment %d could not be sealed: %s", segment.number, exc)
 
     def waiting(self) -> set[Path]:
         """What was handed over and is not in the store yet."""
@@ -125,8 +144,7 @@ class SegmentWriter:
         if self._clock() < self._again_at:
             raise self._unavailable("the disk was full a moment ago")
         try:
-            number = self._spool.next_number()
-            self._segment = Segment(self._spool, number, self._segment_bytes, flushed=self._flushed)
+            self._segment = self._next_segment()
         except OSError as exc:
             self._again_at = self._clock() + _PAUSE_S
             raise self._unavailable(str(exc)) from exc
@@ -134,6 +152,17 @@ class SegmentWriter:
         now_us = time.time_ns() // 1000
         header = Header(self._spool.id, self._segment.number, now_us, __version__, platform.node())
         self._append(segments.packed(header))
+
+    def _next_segment(self) -> Segment:
+        if self._ahead is None:
+            return self._made()
+        ready = self._ahead.take()
+        self._ahead.prepare()
+        return self._made() if ready is None else ready
+
+    def _made(self) -> Segment:
+        number = self._spool.next_number()
+        return Segment(self._spool, number, self._segment_bytes, flushed=self._flushed)
 
     def _old(self) -> bool:
         return self._clock() - self._born >= self._segment_age_s

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from cloche.registry.backup import Copied, back_up, restore
-from cloche.registry.changes import NO_PROMISES, Promises, Revision
-from cloche.registry.collect import GRACE, Collected
-from cloche.registry.evaluations import Evaluation
-from cloche.registry.excerpt import excerpt
-from cloche.registry.model import (
-    Change,
-    Notice,
-    Origin,
-    Resolved,
-    RouteEvent,
-    RouteState,
-    Tombstone,
-    VersionRecord,
-)
-from cloche.registry.names import Reference, check_name, parse_reference
-from cloche.registry.registry import Registry
-from cloche.registry.signatures import Signature
-from cloche.registry.verify import Finding, Report
+from typing import TYPE_CHECKING
+
+from cloche.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from cloche.registry.backup import Copied, back_up, restore
+    from cloche.registry.collect import GRACE, Collected
+    from cloche.registry.evaluations import Evaluation
+    from cloche.registry.excerpt import excerpt
+    from cloche.registry.followed import FollowedRegistry
+    from cloche.registry.model import (
+        NO_PROMISES,
+        Change,
+        Notice,
+        Origin,
+        Promises,
+        Resolved,
+        Revision,
+        RouteEvent,
+        RouteState,
+        Tombstone,
+        VersionRecord,
+    )
+    from cloche.registry.names import Reference, check_name, parse_reference
+    from cloche.registry.registry import Registry
+    from cloche.registry.signatures import Signature
+    from cloche.registry.verify import Finding, Report
 
 __all__ = [
     "GRACE",
@@ -30,6 +38,7 @@ __all__ = [
     "Copied",
     "Evaluation",
     "Finding",
+    "FollowedRegistry",
     "Notice",
     "Origin",
     "Promises",
@@ -49,3 +58,31 @@ __all__ = [
     "parse_reference",
     "restore",
 ]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "backup": ("Copied", "back_up", "restore"),
+        "collect": ("Collected", "GRACE"),
+        "evaluations": ("Evaluation",),
+        "excerpt": ("excerpt",),
+        "followed": ("FollowedRegistry",),
+        "model": (
+            "NO_PROMISES",
+            "Promises",
+            "Revision",
+            "Change",
+            "Notice",
+            "Origin",
+            "Resolved",
+            "RouteEvent",
+            "RouteState",
+            "Tombstone",
+            "VersionRecord",
+        ),
+        "names": ("Reference", "check_name", "parse_reference"),
+        "registry": ("Registry",),
+        "signatures": ("Signature",),
+        "verify": ("Finding", "Report"),
+    },
+)

@@ -7,39 +7,8 @@ import msgspec
 from cloche.contract.compare import compare
 from cloche.contract.model import Contract
 from cloche.registry import layout
-from cloche.registry.model import Notice, RouteState, VersionRecord
+from cloche.registry.model import Promises, Revision, RouteState, VersionRecord
 from cloche.registry.reader import Reader
-
-
-class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """
-    A contract as it stands from version *version* on: `1`, `1.1`, `2` …
-
-    `breaks` and `additions` say what differs from the revision before, or from the number before.
-    """
-
-    number: int
-    revision: int
-    version: int
-    at: str
-    breaks: tuple[str, ...] = ()
-    additions: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """`1`, `1.1`"""
-        return f"{self.number}.{self.revision}" if self.revision else str(self.number)
-
-
-class Promises(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What callers are told of the contract numbers of a name: how they changed, which are on their way out."""
-
-    notices: dict[int, Notice] = {}
-    revisions: tuple[Revision, ...] = ()
-
-
-#: Of a name whose contract has no history that is known here.
-NO_PROMISES = Promises()
 
 
 def promises(reader: Reader, name: str, routes: RouteState) -> Promises:

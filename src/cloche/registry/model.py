@@ -134,6 +134,37 @@ class RouteEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     previous: str | None = None
 
 
+class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    A contract as it stands from version *version* on: `1`, `1.1`, `2` …
+
+    `breaks` and `additions` say what differs from the revision before, or from the number before.
+    """
+
+    number: int
+    revision: int
+    version: int
+    at: str
+    breaks: tuple[str, ...] = ()
+    additions: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """`1`, `1.1`"""
+        return f"{self.number}.{self.revision}" if self.revision else str(self.number)
+
+
+class Promises(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What callers are told of the contract numbers of a name: how they changed, which are on their way out."""
+
+    notices: dict[int, Notice] = {}
+    revisions: tuple[Revision, ...] = ()
+
+
+#: Of a name whose contract has no history that is known here.
+NO_PROMISES = Promises()
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """What a reference means now; `pinned` ones stay, the others follow their route."""

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from cloche.contract.model import Contract
-from cloche.registry import changes, collect, delete, fetch, numbers, publish, routes, signatures, views
-from cloche.registry.model import Origin, RouteEvent, RouteState, Tombstone, VersionRecord
+from cloche.registry import changes, collect, delete, numbers, publish, routes, signatures, views
+from cloche.registry.followed import FollowedRegistry
+from cloche.registry.model import Origin, Revision, RouteEvent, Tombstone, VersionRecord
 from cloche.registry.names import check_name
-from cloche.registry.reader import Reader
 from cloche.registry.signatures import Signature
 from cloche.registry.verify import Report, Verifier
 from cloche.signing import signed
 from cloche.store import Store
-from cloche.trust import DEFAULT, TrustPolicy
 
 
 def utc_now() -> str:
@@ -25,7 +24,7 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Registry(Reader):
+class Registry(FollowedRegistry):
     """Versions are for ever, routes are pointers, and every change is one more object."""
 
     def __init__(self, store: Store, *, now: Callable[[], str] = utc_now) -> None:
@@ -98,11 +97,7 @@ class Registry(Reader):
             raise self.no_model(name)
         return routes.append(self, name, plan, by=by, at=self._now(), why=why)
 
-    def promises(self, name: str, state: RouteState) -> changes.Promises:
-        """What callers of *name* are told while its routes are *state*."""
-        return changes.promises(self, name, state)
-
-    def revisions(self, name: str) -> tuple[changes.Revision, ...]:
+    def revisions(self, name: str) -> tuple[Revision, ...]:
         """What changed for callers from one revision and number of the contract to the next."""
         return changes.revisions(self, name)
 
@@ -184,10 +179,6 @@ class Registry(Reader):
             StoreError: what the versions name could not be read; nothing was deleted.
         """
         return collect.Collector(self, by).run(grace, dry_run=dry_run)
-
-    def fetch(self, record: VersionRecord, cache: Path, trust: TrustPolicy = DEFAULT) -> Path:
-        """The folder of the version's artifact under *cache*, every digest checked; *trust* says whose word counts."""
-        return fetch.fetch(self.store, record, cache, trust)
 
     def sign(self, record: VersionRecord, private_key_pem: bytes, *, by: str) -> tuple[Signature, bool]:
         """

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from cloche.serving.answers import Prediction
-from cloche.serving.model import Model
+from typing import TYPE_CHECKING
 
-__all__ = ["Model", "Prediction"]
+from cloche.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from cloche.serving.answers import Prediction
+    from cloche.serving.model import Model
+
+__all__ = [
+    "Model",
+    "Prediction",
+]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "answers": ("Prediction",),
+        "model": ("Model",),
+    },
+)

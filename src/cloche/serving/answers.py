@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from cloche.contract.compiled import ValidRows
 from cloche.contract.model import Output
 from cloche.contract.problems import MAX_PROBLEMS, Problem
-from cloche.records import Outputs
+from cloche.records import Outputs, TabledOutputs
 
 #: Tasks whose largest probability says how sure the model is of its prediction.
 _CONFIDENT = ("classification", "multioutput_classification")
@@ -62,6 +63,10 @@ def shape(
     that no row keeps is left out). NaN and infinity become null, with a warning.
     """
     output, single = rows.contract.output, rows.single
+    if top is None and probabilities and isinstance(outputs, TabledOutputs):
+        found = _from_table(outputs, rows, output)
+        if found is not None:
+            return Prediction(*found, None, model, str(version), request_id, rows.warnings)
     finite, warnings = _finite(outputs, single)
     shares = finite.probabilities
     confidence = _confidence(shares, output, single) if output.task in _CONFIDENT else None
@@ -75,6 +80,27 @@ def shape(
         model_version=str(version),
         request_id=request_id,
     )
+
+
+def _from_table(
+    outputs: TabledOutputs, rows: ValidRows, output: Output
+) -> tuple[list[Any], list[float], dict[str, list[float]]] | None:
+    """
+    Predictions, confidence and probabilities of many rows, asked of the array; None where that has to be looked at.
+
+    Where the largest is a zero, plus and minus zero are told apart by their order alone.
+    """
+    columns = outputs.shares.T
+    largest = np.maximum.reduce(columns)
+    if (
+        rows.single
+        or not np.isfinite(columns).all()
+        or not largest.min() > 0.0
+        or not _sum_is_finite(outputs.prediction)
+    ):
+        return None
+    names = map(class_key, output.classes or ())
+    return outputs.prediction, largest.tolist(), dict(zip(names, columns.tolist(), strict=False))
 
 
 def nothing(output: Output) -> Outputs:

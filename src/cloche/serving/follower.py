@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from cloche.errors import ArtifactError, NotFoundError, ServingError, StoreError, VersionNotFoundError
-from cloche.registry import Registry, RouteEvent, RouteState, VersionRecord
+from cloche.registry import FollowedRegistry, RouteEvent, RouteState, VersionRecord
 from cloche.serving.choice import Choice, choose, earlier_versions
 
 _log = logging.getLogger("cloche.serving")
@@ -29,7 +29,7 @@ class Follower:
     """One model of one host: `start` (or `resume`) once, then `step` about once a second."""
 
     def __init__(
-        self, registry: Registry, name: str, *, load: Load, switch: Switch, pinned: Iterable[int] = (),
+        self, registry: FollowedRegistry, name: str, *, load: Load, switch: Switch, pinned: Iterable[int] = (),
         follows: bool = True,
     ) -> None:  # fmt: skip
         self._registry = registry

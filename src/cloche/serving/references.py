@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cloche.errors import UsageError
-from cloche.registry import Registry, parse_reference
+from cloche.registry import FollowedRegistry, parse_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def named(references: Iterable[str], everything: Iterable[str] = ()) -> dict[str
 
 
 def asked_for(
-    registry: Registry, references: Iterable[str], *, everything: bool, default: str | None
+    registry: FollowedRegistry, references: Iterable[str], *, everything: bool, default: str | None
 ) -> dict[str, Follows]:
     """
     The same, with every reference looked up.

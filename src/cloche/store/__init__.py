@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from cloche.store.store import FOLDER, MARKER, MARKER_TEXT, Store
+from typing import TYPE_CHECKING
 
-__all__ = ["FOLDER", "MARKER", "MARKER_TEXT", "Store"]
+from cloche.first_use import on_first_use
+
+if TYPE_CHECKING:
+    from cloche.store.address import FOLDER, Address, address_of
+    from cloche.store.store import MARKER, MARKER_TEXT, Store
+
+__all__ = ["FOLDER", "MARKER", "MARKER_TEXT", "Address", "Store", "address_of"]
+
+__getattr__ = on_first_use(
+    __name__, {"address": ("FOLDER", "Address", "address_of"), "store": ("MARKER", "MARKER_TEXT", "Store")}
+)

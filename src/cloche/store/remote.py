@@ -15,17 +15,8 @@ from typing import Any
 from obstore import exceptions
 from obstore.store import from_url
 
-#: For each kind of URL, the variables that name another endpoint than the provider's own.
-_S3 = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-_AZURE = ("AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT")
-SCHEMES: Mapping[str, tuple[str, ...]] = {
-    "abfs": _AZURE,
-    "abfss": _AZURE,
-    "az": _AZURE,
-    "azure": _AZURE,
-    "gs": ("GOOGLE_BASE_URL", "STORAGE_EMULATOR_HOST"),
-    "s3": _S3,
-}
+from cloche.store.address import SCHEMES
+
 _CREDENTIALS = {"s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "gs": "GOOGLE_APPLICATION_CREDENTIALS"}
 #: Where obstore asks for credentials when the environment holds none.
 _INSTANCE_METADATA = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|metadata service|InstanceCredential")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore import exceptions
@@ -28,13 +26,11 @@ from cloche.errors import (
     ObjectExistsError,
     ObjectNotFoundError,
     StoreUnreachableError,
-    UsageError,
 )
+from cloche.store.address import Address, address_of
 from cloche.store.files import create_file, delete_file, discard_staged
-from cloche.store.remote import SCHEMES, cause, connect, options
+from cloche.store.remote import cause, connect, options
 
-#: The folder that is a store where none is named.
-FOLDER = ".cloche"
 #: What a server's loop reads is small: a store that takes longer than this many seconds is away.
 ANSWER_WITHIN_S = 10.0
 #: (`Store.list` hides the builtin inside the class.)
@@ -68,25 +64,12 @@ class Store:
         Raises:
             UsageError: a URL of a kind that is not spoken.
         """
-        if url_or_path is None:
-            return cls._local(_nearest(cwd))
-        scheme, separator, _ = url_or_path.partition("://")
-        if not separator:
-            return cls._local(cwd / Path(url_or_path).expanduser())
-        if scheme == "file":
-            return cls._local(_path_of(url_or_path))
-        if scheme not in SCHEMES:
-            raise UsageError(f"store '{url_or_path}': expected file://, s3://, gs://, az:// or a path")
-        return cls(url_or_path.rstrip("/"), None)
-
-    @classmethod
-    def _local(cls, root: Path) -> Store:
-        absolute = Path(os.path.abspath(root))  # noqa: PTH100  (resolve() would follow links)
-        return cls(absolute.as_uri(), absolute)
+        where = address_of(url_or_path, cwd)
+        return cls(where.url, where.root)
 
     def describe(self) -> str:
         """How messages name it: the absolute path, or the URL."""
-        return self.url if self.root is None else str(self.root)
+        return Address(self.url, self.root).describe()
 
     def location(self, path: str) -> tuple[str, dict[str, str]]:
         """Where *path* lies for another library that reads and writes there, and the options it is to be given."""
@@ -319,23 +302,6 @@ class Store:
             raise ObjectExistsError(f"store {self.describe()}: object '{path}' exists already") from exc
         except (exceptions.BaseError, OSError, ValueError) as exc:
             raise StoreUnreachableError(f"store {self.describe()}: {cause(exc, self.url)}") from exc
-
-
-# -- where -------------------------------------------------------------------------------------------
-
-
-def _nearest(cwd: Path) -> Path:
-    for folder in (cwd, *cwd.absolute().parents):
-        if (folder / FOLDER).is_dir():
-            return folder / FOLDER
-    return cwd / FOLDER
-
-
-def _path_of(url: str) -> Path:
-    parts = urlsplit(url)
-    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/") or parts.query or parts.fragment:
-        raise UsageError(f"store '{url}': expected file:///absolute/path")
-    return Path(unquote(parts.path))
 
 
 def _folder(prefix: str) -> str | None:

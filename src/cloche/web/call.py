@@ -12,7 +12,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from cloche.config import ServerConfig
-from cloche.contract.compiled import ValidRows
+from cloche.contract.compiled import PLAIN_DEPTH, ValidRows
 from cloche.errors import ForbiddenError, InvalidInputError
 from cloche.prediction_log.version import Answered
 from cloche.protocols import forms
@@ -117,6 +117,25 @@ class Call:
             raise ForbiddenError(f"the key lacks the scope 'predict' for model '{self._deployment.name}'")
         if self._trace is not None:
             self._trace.begin("decode")
+        rows = self._read_plainly(body)
+        if rows is None:
+            rows = self._read(body)
+        if self._trace is not None:
+            self._trace.begin("infer")  # from here the rows wait for the engine
+        return rows
+
+    def _read_plainly(self, body: bytes) -> ValidRows | None:
+        """The rows of a body that cannot break a bound and that the fast pass accepts, as most are."""
+        config = self._config
+        if (
+            self._asked.sent is not forms.FORMS[0]
+            or len(body) > config.max_text_bytes
+            or config.max_json_depth < PLAIN_DEPTH
+        ):
+            return None
+        return self._deployment.compiled.decode_plain_json(body, max_rows=config.max_rows)
+
+    def _read(self, body: bytes) -> ValidRows:
         sent, config = self._asked.sent, self._config
         bounds = _bounds(config.max_json_depth, config.max_text_bytes)
         if sent.text:
@@ -124,8 +143,6 @@ class Call:
         rows = sent.decode(self._deployment.compiled, body, config.max_rows)
         if not sent.text and len(body) > config.max_text_bytes:
             bounds.check_values(rows.rows)
-        if self._trace is not None:
-            self._trace.begin("infer")  # from here the rows wait for the engine
         return rows
 
     def answered(self, rows: ValidRows, outputs: Outputs) -> Answer:

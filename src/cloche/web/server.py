@@ -22,6 +22,7 @@ from cloche.web import doors
 from cloche.web.access import writer
 from cloche.web.app import create_app
 from cloche.web.callers import KnownKeys, no_key
+from cloche.web.checking import checked
 from cloche.web.gate import Gate
 from cloche.web.management.documents import Documents
 from cloche.web.management.listening import managing
@@ -31,7 +32,8 @@ from cloche.web.management.watching import Watching
 from cloche.web.measured import RequestMetrics
 from cloche.web.mounted import host_config
 from cloche.web.ready import Ready
-from cloche.web.runner import Runner, bind, bind_management, loop_factory, url_of
+from cloche.web.runner import Runner, loop_factory
+from cloche.web.sockets import bind, bind_management, url_of
 from cloche.web.traces import Traces
 
 _log = logging.getLogger("cloche.web")
@@ -58,7 +60,7 @@ def run(
         RefusedError: others could reach the address and there is no key.
         NotFoundError, ArtifactError, ServingError, StoreError: a model that cannot be served.
     """
-    config = doors.checked(config)
+    config = checked(config)
     host = ModelHost(
         registry,
         host_config(config, references, everything=everything),

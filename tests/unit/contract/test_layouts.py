@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.contract.test_law import outcome
 
-from cloche.contract.compiled import CompiledContract, compile_contract
+from cloche.contract.compiled import PLAIN_DEPTH, CompiledContract, compile_contract
 from cloche.contract.model import Contract, Field
 from cloche.contract.rules import takes_wrapper
 from cloche.errors import InvalidInputError, MalformedBodyError, TooLargeError
@@ -287,3 +288,16 @@ def problems_of(decode: Callable[[bytes], Any], body: bytes) -> list[Any]:
     with pytest.raises(InvalidInputError) as caught:
         decode(body)
     return list(caught.value.problems)
+
+
+def test_the_fast_pass_takes_nothing_that_is_nested_deeper_than_it_says() -> None:
+    """A body that it takes is not looked at for its depth."""
+    vector = Field(name="v", type="vector", length=1)
+    compiled = compile_contract(Contract(fields=(vector,), output=OUTPUT))
+    deepest = b'{"rows": [{"v": [1.5]}]}'
+    assert compiled.decode_plain_json(deepest) is not None
+    assert (
+        max(accumulate({b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(bytes([one]), 0) for one in deepest)) == PLAIN_DEPTH
+    )
+    for deeper in (b'{"rows": [{"v": [[1.5]]}]}', b'{"columns": {"v": [[[1.5]]]}}', b"[" * 99 + b"]" * 99):
+        assert compiled.decode_plain_json(deeper) is None

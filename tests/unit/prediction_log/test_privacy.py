@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from cloche.contract.model import Contract, Field, LogInputs, Output, Role
 from cloche.errors import UsageError
-from cloche.prediction_log.privacy import ABOVE, BELOW, MISSING, UNKNOWN, Redaction, hashed, read_hash_key, text_of
+from cloche.prediction_log.hash_key import read_hash_key
+from cloche.prediction_log.privacy import ABOVE, BELOW, MISSING, UNKNOWN, Redaction, hashed, text_of
 from cloche.profile import profile
 from cloche.records import Column, Kind, Table
 

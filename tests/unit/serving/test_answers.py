@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloche.contract.compiled import ValidRows, compile_contract
 from cloche.contract.model import Contract, Field, Output
-from cloche.records import Outputs
+from cloche.records import Outputs, TabledOutputs
 from cloche.serving.answers import shape
 
 FIELD = Field(name="x", type="number")
@@ -201,3 +205,38 @@ def test_probabilities_can_be_left_out() -> None:
         "prediction": "a",
         "confidence": 0.75,
     }
+
+
+SHARES = st.one_of(
+    st.floats(0.0, 1.0),
+    st.sampled_from([0.0, -0.0, math.nan, math.inf, -math.inf, 1e308, 5e-324, -1.0]),
+)
+
+
+@given(
+    table=st.lists(st.lists(SHARES, min_size=2, max_size=2), min_size=1, max_size=12),
+    layout=st.sampled_from("CF"),
+    cut=st.integers(0, 12),
+    options=st.sampled_from([{}, {"top": 1}, {"probabilities": False}]),
+)
+def test_an_answer_from_a_table_is_the_answer_from_its_lists_byte_by_byte(
+    table: list[list[float]], layout: Any, cut: int, options: dict[str, Any]
+) -> None:
+    labels = ["ab"[place % 2] for place in range(len(table))]
+    plain = Outputs(labels, table)
+    tabled = TabledOutputs(labels, table, shares=np.array(table, order=layout))
+    for start, stop in ((0, 99), (0, cut), (cut, 99)):
+        one, other = plain.rows(start, stop), tabled.rows(start, stop)
+        valid = rows(CLASSES, len(one))
+        made = [
+            msgspec.json.encode(shape(found, valid, model="m", version=3, request_id="r", **options))
+            for found in (one, other)
+        ]
+        assert made[0] == made[1]
+
+
+def test_outputs_with_a_table_equal_those_without() -> None:
+    plain, tabled = Outputs(["a"], [[1.0]]), TabledOutputs(["a"], [[1.0]], shares=np.ones((1, 1)))
+    assert plain == tabled
+    assert tabled == plain
+    assert tabled != Outputs(["b"], [[1.0]])

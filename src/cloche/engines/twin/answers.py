@@ -10,7 +10,7 @@ import numpy as np
 from cloche.contract.model import Output
 from cloche.errors import TamperedModelError
 from cloche.graph.model import Answers
-from cloche.records import Outputs
+from cloche.records import Outputs, TabledOutputs
 
 _List = list[list[float]]
 
@@ -18,9 +18,16 @@ _List = list[list[float]]
 class Answering:
     """Takes the evaluated nodes of rows or of columns, and makes the answers of one task."""
 
-    def __init__(self, answers: Answers, shape: Callable[[list[_List], list[_List], _List | None], Outputs]) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        shape: Callable[[list[_List], list[_List], _List | None], Outputs],
+        tables: Callable[[list[Any]], Outputs] | None = None,
+    ) -> None:
+        """*shape* takes lists of rows, *tables* the evaluated nodes of columns, where there is a quicker way."""
         self._nodes = answers
         self._shape = shape
+        self._tables = tables
 
     def rows(self, rows: list[list[Any]]) -> Outputs:
         """From the nodes of each row."""
@@ -34,6 +41,8 @@ class Answering:
     def columns(self, values: list[Any], n: int) -> Outputs:
         """From the nodes of *n* rows at once."""
         score = self._nodes.score
+        if self._tables is not None and len(values[self._nodes.probabilities[0]]) == n:
+            return self._tables(values)
         return self._shape(
             [_listed(values[node], n) for node in self._nodes.prediction],
             [_listed(values[node], n) for node in self._nodes.probabilities],
@@ -57,7 +66,8 @@ def answering(answers: Answers, output: Output) -> Answering:
         raise TamperedModelError(f"twin: answers {answers.task}, and the contract says {output.task}")
     if output.probabilities and not answers.probabilities:
         raise TamperedModelError("twin: gives no probabilities, and the contract promises them")
-    return Answering(answers, _SHAPES[answers.task](answers, output))
+    tables = _class_tables(answers, output) if answers.task == "classification" and output.probabilities else None
+    return Answering(answers, _SHAPES[answers.task](answers, output), tables)
 
 
 def _classification(answers: Answers, output: Output) -> Any:
@@ -73,6 +83,21 @@ def _classification(answers: Answers, output: Output) -> Any:
         return Outputs(labels, probabilities[0] if wanted else None)
 
     return shape
+
+
+def _class_tables(answers: Answers, output: Output) -> Callable[[list[Any]], Outputs]:
+    """`_classification` with probabilities, from whole tables."""
+    names = _names(answers.classes[0], output.classes)
+    threshold = output.threshold if len(names) == 2 else None
+    code, chances = answers.prediction[0], answers.probabilities[0]
+
+    def tables(values: list[Any]) -> Outputs:
+        shares = values[chances]
+        codes = values[code][:, 0] if threshold is None else shares[:, 1] >= threshold
+        labels = list(map(names.__getitem__, codes.astype(np.intp).tolist()))
+        return TabledOutputs(labels, shares.tolist(), shares=shares)
+
+    return tables
 
 
 def _names(own: Sequence[Any], shown: Sequence[Any] | None) -> list[Any]:

@@ -32,12 +32,12 @@ def _numbers_row(op: Numbers, weights: Weights, inputs: Shapes) -> Callable[...,
 
 
 def _numbers_columns(op: Numbers, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
+    fields = op.fields
+
     def numbers(columns: list[Any]) -> Array:
         n = len(columns[0]) if columns else 0
-        table = np.empty((n, len(op.fields)))
-        for place, field in enumerate(op.fields):
-            table[:, place] = columns[field]  # None becomes NaN
-        return table
+        given = [columns[field] for field in fields]
+        return np.array(given, dtype=np.float64).reshape(len(fields), n).T  # None becomes NaN
 
     return numbers
 
@@ -66,7 +66,7 @@ def _select_row(op: ops.Select, weights: Weights, inputs: Shapes) -> Callable[..
 def _select_columns(op: ops.Select, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     if inputs[0].kind == "numbers":
         places = weights.to_dict()[op.columns_array]
-        return lambda table: np.ascontiguousarray(table[:, places])
+        return lambda table: table.T[places].T
     if inputs[0].kind == "objects":
         return _select_row(op, weights, inputs)
     one = _select_row(op, weights, inputs)

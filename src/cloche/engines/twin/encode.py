@@ -14,11 +14,15 @@ from cloche.graph.shapes import Shape, Weights
 Shapes = tuple[Shape, ...]
 
 
-def _coder(levels: Levels, weights: Weights) -> Callable[[Any], float]:
+def _known(levels: Levels, weights: Weights) -> dict[Any, float]:
     codes = (
         range(len(levels.levels)) if levels.values_array is None else weights.to_dict()[levels.values_array].tolist()
     )
-    known: dict[Any, float] = dict(zip(levels.levels, map(float, codes), strict=True))
+    return dict(zip(levels.levels, map(float, codes), strict=True))
+
+
+def _coder(levels: Levels, weights: Weights) -> Callable[[Any], float]:
+    known = _known(levels, weights)
     missing, unknown = _or_nan(levels.missing), _or_nan(levels.unknown)
     refuses_missing, refuses_unknown = "missing" in levels.rejects, "unknown" in levels.rejects
 
@@ -37,6 +41,12 @@ def _coder(levels: Levels, weights: Weights) -> Callable[[Any], float]:
     return code
 
 
+def _with_missing(levels: Levels, weights: Weights) -> dict[Any, float]:
+    """The codes of the levels, and of None where the model takes it."""
+    known = _known(levels, weights)
+    return known if "missing" in levels.rejects else {None: _or_nan(levels.missing)} | known
+
+
 def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
@@ -48,15 +58,19 @@ def _encode_row(op: Encode, weights: Weights, inputs: Shapes) -> Callable[..., A
 
 def _encode_columns(op: Encode, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     coders = [_coder(one, weights) for one in op.columns]
+    found_in = [_with_missing(one, weights).get for one in op.columns]
     numbers = inputs[0].kind == "numbers"
 
     def encode(values: Any) -> Array:
         columns = values.T.tolist() if numbers else values
         n = len(values) if numbers else len(columns[0]) if columns else 0
-        table = np.empty((n, len(coders)))
-        for place, (code, column) in enumerate(zip(coders, columns, strict=True)):
-            table[:, place] = [code(x) for x in column]
-        return table
+        found = [list(map(get, column)) for get, column in zip(found_in, columns, strict=True)]
+        table = np.array(found, dtype=np.float64).reshape(len(coders), n)
+        unsure = np.isnan(table)
+        if unsure.any():  # an unknown level, or a code that is NaN
+            for place, row in np.argwhere(unsure).tolist():
+                table[place, row] = coders[place](columns[place][row])
+        return table.T
 
     return encode
 
@@ -92,15 +106,16 @@ def _expand_columns(op: Expand, weights: Weights, inputs: Shapes) -> Callable[..
     one = _expand_row(op, weights, inputs)
     if op.sparse:
         return lambda table: [one(row) for row in table.tolist()]
-    offsets, widths = np.array(_offsets(op), dtype=np.int64), np.array(op.widths)
+    offsets, widths = np.array(_offsets(op), dtype=np.int64)[:, None], np.array(op.widths)[:, None]
 
     def expand(table: Array) -> Array:
-        found = np.zeros((len(table), sum(op.widths)))
+        codes = table.T
         with np.errstate(invalid="ignore"):
-            hit = (table >= 0) & (table < widths) & (np.floor(table) == table)
-        rows, columns = np.nonzero(hit)
-        found[rows, offsets[columns] + table[rows, columns].astype(np.int64)] = 1.0
-        return found
+            hit = (codes >= 0) & (codes < widths) & (np.floor(codes) == codes)
+            columns = np.where(hit, codes, 0.0).astype(np.int64) + offsets
+        found = np.zeros((sum(op.widths), len(table)))
+        found[columns[hit], np.nonzero(hit)[1]] = 1.0
+        return found.T
 
     return expand
 

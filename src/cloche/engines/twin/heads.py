@@ -21,6 +21,8 @@ from cloche.graph.shapes import Shape, Weights
 Shapes = tuple[Shape, ...]
 #: Above so many coefficients numpy's running sum is quicker than a loop; it adds in the same order.
 _LOOPED = 240
+#: Up to so many products are held at once.
+_AT_ONCE = 1 << 15
 _Check = Callable[[Iterable[float]], None]
 
 # -- sums ---------------------------------------------------------------------------------------
@@ -123,17 +125,31 @@ def _linear_columns(op: ops.Linear, weights: Weights, inputs: Shapes) -> Callabl
         one = _linear_sparse(coef, intercept, _no_check if op.unchecked else _check_finite)
         return lambda rows: np.array([one(row) for row in rows], dtype=np.float64).reshape(len(rows), -1)
 
+    starts, shares = intercept[:, None], np.ascontiguousarray(coef[:, :, None])
+
     def linear(table: Array) -> Array:
-        total = np.zeros((len(table), coef.shape[1]))
+        columns = table.T
         with np.errstate(all="ignore"):
-            for place in range(table.shape[1]):
-                total += table[:, place : place + 1] * coef[place]
-            total += intercept
+            total = _added(columns, shares) + starts
         if not op.unchecked and not np.isfinite(total).all() and not np.isfinite(table).all():
             raise refuse()
-        return total
+        found: Array = total.T
+        return found
 
     return linear
+
+
+def _added(columns: Array, shares: Array) -> Array:
+    """(m, n): for each output the sum over k *columns*, from the first to the last, of its *shares* (k, m, 1)."""
+    n = columns.shape[1]
+    if n > 1 and n * shares.size <= _AT_ONCE:
+        # Over the first of three axes numpy adds from first to last, where the last is longer than one.
+        found: Array = np.add.reduce(columns[:, None, :] * shares, axis=0, initial=0.0)
+        return found
+    total = np.zeros((shares.shape[1], n))
+    for column, share in zip(columns, shares, strict=True):
+        total += column * share
+    return total
 
 
 def _gaussian_columns(op: ops.Gaussian, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
@@ -211,20 +227,21 @@ def _softmax(op: ops.Softmax, weights: Weights, inputs: Shapes) -> Callable[...,
 def _softmax_columns(op: ops.Softmax, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     def softmax(table: Array) -> Array:
         with np.errstate(all="ignore"):
-            top = table.max(axis=1, keepdims=True)
-            raised = each(math.exp, table - top)
+            columns = table.T
+            top = np.maximum.reduce(columns)
+            raised = each(math.exp, columns - top)
             total = _sum(raised)
-            found: Array = each(math.exp, table - (top + each(math.log, total))) if op.log_sum else raised / total
-            return found
+            found = each(math.exp, columns - (top + each(math.log, total))) if op.log_sum else raised / total
+            return found.T
 
     return softmax
 
 
-def _sum(table: Array) -> Array:
-    """(n, 1): each row from its first number to its last."""
-    total = np.zeros((len(table), 1))
-    for place in range(table.shape[1]):
-        total += table[:, place : place + 1]
+def _sum(columns: Array) -> Array:
+    """(n): the sum of each row from its first number to its last; *columns* are (k, n)."""
+    total = np.zeros(columns.shape[1])
+    for column in columns:
+        total += column
     return total
 
 
@@ -244,7 +261,7 @@ def _share(op: ops.Share, weights: Weights, inputs: Shapes) -> Callable[..., Any
 
 def _share_columns(op: ops.Share, weights: Weights, inputs: Shapes) -> Callable[..., Any]:
     def share(table: Array) -> Array:
-        total = _sum(table)
+        total = _sum(table.T)[:, None]
         nothing = total == 0.0
         with np.errstate(all="ignore"):
             found: Array = table / total

@@ -101,11 +101,20 @@ _PLAIN: dict[str, Callable[[float], float]] = {
     "sqrt": _sqrt,
     "square": lambda x: x * x,
 }
+
+
+def _sigmoids(table: Array) -> Array:
+    try:
+        return 1.0 / (1.0 + each(math.exp, -table))
+    except OverflowError:  # beyond -709, where `exp` takes infinity for it
+        return each(sigmoid, table)
+
+
 _TABLES: dict[str, Callable[[Array], Array]] = {
     "abs": np.abs,
     "float32": lambda table: table.astype(np.float32).astype(np.float64),
     "relu": lambda table: np.where(table < 0.0, 0.0, table),
-    "sigmoid": lambda table: each(sigmoid, table),
+    "sigmoid": _sigmoids,
 }
 
 

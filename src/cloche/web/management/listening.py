@@ -18,7 +18,8 @@ from cloche.web.management.app import create
 from cloche.web.management.sessions import Sessions
 from cloche.web.management.status import ServerStatus
 from cloche.web.management.watching import Watching
-from cloche.web.runner import Runner, url_of
+from cloche.web.runner import Runner
+from cloche.web.sockets import url_of
 
 _GRACE_S = 2.0
 

@@ -16,7 +16,9 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 from cloche.errors import ClocheError, StoreError, StoreUnreachableError
 from cloche.keys import Key, KeyRing, Snapshot
@@ -24,21 +26,21 @@ from cloche.logs import configure
 from cloche.metrics import read_all
 from cloche.prediction_log import landing
 from cloche.prediction_log.spool import Spool
-from cloche.registry import Registry, VersionRecord
+from cloche.registry import FollowedRegistry, VersionRecord
 from cloche.serving.follower import Follower
 from cloche.serving.references import Follows, asked_for, check_default, named
 from cloche.store import MARKER, Store
 from cloche.web.callers import no_key
-from cloche.web.management.steering import Steering
 from cloche.web.processes import lifeline, runtime
 from cloche.web.processes.folder import RunFolder
 from cloche.web.processes.holding import Holding, choice_of, records_of
-from cloche.web.processes.managing import managing_run
 from cloche.web.processes.remembered import HostId, Memory
 from cloche.web.processes.reporting import Reporter
 from cloche.web.processes.runtime import Failure, ServerFile, State
 
 _log = logging.getLogger("cloche.agent")
+#: A web server and its pages: imported when the workers have what they wait for.
+_MANAGING: Final = "cloche.web.processes.managing"
 _POLL_S = 1.0
 _KEYS_S = 2.0
 _NEW_MODELS_S = 5.0
@@ -54,7 +56,7 @@ class Agent:
     def __init__(self, run: RunFolder, server: ServerFile, store: Store) -> None:
         self._run = run
         self._server = server
-        self.registry = Registry(store)
+        self.registry = FollowedRegistry(store)
         self._ring = KeyRing.open(server.keys, store, Path(server.cwd)) if server.config.auth == "keys" else None
         self._memory = Memory(server)
         self._spool = Spool.open(Path(server.spool), server.store) if server.log.enabled else None
@@ -306,12 +308,6 @@ async def _all(work: Sequence[Awaitable[None]]) -> None:
 async def serve(run: RunFolder, server: ServerFile, store: Store, management_fd: int | None = None) -> int:
     """The agent's life; 1 where the start failed, after saying why in `failed.json`."""
     agent = Agent(run, server, store)
-    steering = Steering(agent.registry, agent.holding.rehearse, audited=server.trust.audit)
-    async with managing_run(run, server, store, lambda: agent.holding.state, management_fd, steering):
-        return await _live(agent, run)
-
-
-async def _live(agent: Agent, run: RunFolder) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -326,7 +322,10 @@ async def _live(agent: Agent, run: RunFolder) -> int:
     except ClocheError as exc:
         runtime.write(run.failed, Failure.of(exc))
         return 1
-    await agent.run(stop)
+    managing = import_module(_MANAGING).managing_run
+    state, rehearse = lambda: agent.holding.state, agent.holding.rehearse
+    async with managing(run, server, store, state, management_fd, rehearse):
+        await agent.run(stop)
     return 0
 
 

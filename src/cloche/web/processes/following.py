@@ -29,6 +29,7 @@ from cloche.web.processes.runtime import Answers, ModelState, SlotReport, State
 
 _log = logging.getLogger("cloche.web")
 _LOOK_S = 0.05
+_LOOK_STARTING_S = 0.005
 _AGAIN_S = 0.5
 #: A model whose template does not come keeps the worker's other models from answering no longer than this.
 _FIRST_S = 10.0
@@ -62,11 +63,11 @@ class Following:
         """Wait for a state and connect to its engines."""
         loop = asyncio.get_running_loop()
         while not self._take():
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_LOOK_STARTING_S)
         self._converge_all()
         end = loop.time() + _FIRST_S
         while self._applied != self._wanted and (loop.time() < end or not self._applied):
-            await asyncio.sleep(_LOOK_S / 10)
+            await asyncio.sleep(_LOOK_STARTING_S)
             if self._take():
                 self._converge_all()
 

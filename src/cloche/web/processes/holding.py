@@ -27,8 +27,8 @@ _log = logging.getLogger("cloche.agent")
 Fetch = Callable[[VersionRecord], Awaitable[Path]]
 #: A template that is silent for longer is refused.
 LOAD_TIMEOUT_S = 300.0
-_LOOK_S = 0.02
 _REHEARSED_S = 60.0
+_LOOK_S = 0.005
 
 
 class Holding:

@@ -16,14 +16,15 @@ from typing import NoReturn
 
 from cloche.config import LogConfig, MonitorConfig, ServerConfig, TracesConfig
 from cloche.errors import UsageError
-from cloche.prediction_log.recorder import open_recorder
-from cloche.store import Store
+from cloche.prediction_log.hash_key import read_hash_key
+from cloche.prediction_log.spool import Spool
+from cloche.store.address import Address
 from cloche.trust import TrustPolicy
-from cloche.web import doors
-from cloche.web.processes import runtime
+from cloche.web.checking import checked
+from cloche.web.processes import server_file
 from cloche.web.processes.folder import RunFolder
-from cloche.web.processes.runtime import ServerFile
-from cloche.web.runner import bind, bind_management, url_of
+from cloche.web.processes.server_file import ServerFile
+from cloche.web.sockets import bind, bind_management, url_of
 from cloche.web.traces import traces_of
 
 
@@ -35,7 +36,7 @@ class Launch:
     `exit_statuses` maps names of errors to exit statuses, `runtime_directory` is where RUN is made.
     """
 
-    store: Store
+    store: Address
     references: Sequence[str]
     everything: bool
     config: ServerConfig
@@ -62,9 +63,10 @@ def launch(wanted: Launch) -> NoReturn:
         MissingExtraError: traces are wanted, and OpenTelemetry is not installed.
         SpoolError: the spool cannot be made.
     """
-    config = doors.checked(wanted.config)
-    if wanted.log.enabled:
-        open_recorder(wanted.log, wanted.spool, wanted.store.url).close()  # what is wrong is said at once
+    config = checked(wanted.config)
+    if wanted.log.enabled:  # what is wrong is said at once
+        Spool.open(wanted.spool, wanted.store.url)
+        read_hash_key(wanted.log.hash_key)
     traces_of(wanted.traces)
     data = bind(config.host, config.port)
     management = bind_management(config)
@@ -72,7 +74,7 @@ def launch(wanted: Launch) -> NoReturn:
         run = RunFolder.create(wanted.runtime_directory)
     except OSError as exc:
         raise UsageError(f"no folder for the server's own files could be made: {exc}") from exc
-    runtime.write(run.server, _server_file(wanted, config, data, management))
+    server_file.write(run.server, _server_file(wanted, config, data, management))
     descriptors = (data.detach(), management.detach())
     for descriptor in descriptors:
         os.set_inheritable(descriptor, True)

@@ -15,12 +15,13 @@ from cloche.keys import Key, KeyRing, Snapshot
 from cloche.metrics import merge, read_all
 from cloche.prediction_log import landing
 from cloche.prediction_log.spool import Spool
+from cloche.registry import Registry
 from cloche.store import Store
 from cloche.web.management.documents import Documents
 from cloche.web.management.listening import managing
 from cloche.web.management.monitored import Monitored
 from cloche.web.management.status import ModelStatus, ServerStatus, WorkerStatus
-from cloche.web.management.steering import Steering
+from cloche.web.management.steering import Rehearse, Steering
 from cloche.web.management.watching import Watching
 from cloche.web.processes import runtime
 from cloche.web.processes.folder import RunFolder, write_whole
@@ -65,12 +66,12 @@ async def managing_run(
     store: Store,
     state: Callable[[], State],
     descriptor: int | None,
-    steering: Steering,
+    rehearse: Rehearse,
 ) -> AsyncIterator[None]:
     """
     Answer on the socket *descriptor* inside the block; the login address lies in `RUN/login`.
 
-    *steering* changes routes for those who may.
+    *rehearse* opens a version as the workers would, before its route is changed here.
     """
     if descriptor is None:
         yield
@@ -78,6 +79,7 @@ async def managing_run(
     os.set_inheritable(descriptor, False)
     keys = ManagementKeys(state, KeyRing.open(server.keys, store, Path(server.cwd)))
     spool = Spool.open(Path(server.spool), server.store) if server.log.enabled else None
+    steering = Steering(Registry(store), rehearse, audited=server.trust.audit)
     monitored = Monitored(store, lambda: [model.name for model in state().models])
     started, heartbeats = run.server.stat().st_mtime, Heartbeats(run.heartbeats, server.config.workers)
     management = managing(

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cloche.web.processes.children import GIVES_UP, Child
+from cloche.threads import ONE_THREAD
+from cloche.web.processes.children import BEHIND, GIVES_UP, Child
 from cloche.web.processes.folder import RunFolder, Watched, read_json
 from cloche.web.processes.heartbeats import Heartbeats
 from cloche.web.processes.lifeline import Lifeline
@@ -66,7 +67,7 @@ class Supervisor:
         self._monitor = self._child("monitor", "monitor", None)
         self._monitor.wanted = bool(self._config["monitor"] and found["log"]["enabled"])
         self._silence_s = max(_SILENT_S, 2.0 * self._config["request_timeout_s"])
-        self._managed = Watched(run.login)
+        self._managed, self._managed_at = Watched(run.login), management_fd
         self._signals: list[int] = []
         self._looked = time.monotonic()
         self._awake_since = 0.0
@@ -80,6 +81,7 @@ class Supervisor:
         """Supervise until everything has ended; the exit status."""
         try:
             with _wakeups(self._signals) as bell:
+                self._templates.prepare(time.monotonic())
                 while self._status is None:
                     self._step(time.monotonic())
                     bell.wait(_TICK_S if self._ready and self._drain_until is None else _TICK_STARTING_S)
@@ -93,7 +95,8 @@ class Supervisor:
         given = () if descriptor is None else (option, str(descriptor))
         descriptors = (self._lifeline.reader,) if descriptor is None else (self._lifeline.reader, descriptor)
         line = ("--lifeline", str(self._lifeline.reader))
-        return Child(name, role, (str(self._run.path), *arguments, *given, *line), descriptors)
+        threads = ONE_THREAD if role == "worker" else {}
+        return Child(name, role, (str(self._run.path), *arguments, *given, *line), descriptors, threads)
 
     def _step(self, now: float) -> None:
         self._take_signals(now)
@@ -144,6 +147,9 @@ class Supervisor:
             self._templates.ended(child, status)
         elif status == GIVES_UP:
             child.wanted = False
+        elif status == BEHIND:
+            self._voice.warning("no processor is left for folding the log; from now on it takes a share")
+            child.arguments = (*child.arguments, "--hurry")
         elif self._drain_until is None and not self._run.failed.exists():
             self._voice.error(f"{child.name} ended (exit status {status})")
 
@@ -192,9 +198,13 @@ class Supervisor:
             return
         if not all(self._applied(slot) for slot in range(len(self._workers))):
             return
+        login = self._login()
+        if login is None and self._managed_at is not None:
+            return
         self._ready = True
+        self._templates.dismiss()
         keys = self._config["auth"] == "keys"
-        labels, login = _labels(read_json(self._run.state)), self._login()
+        labels = _labels(read_json(self._run.state))
         ready = Ready(self._server["url"], labels, self._server["store_shown"], keys, login)
         print(ready.json() if self._server["as_json"] else ready.text(), flush=True)  # noqa: T201  (where a terminal user looks for the address)
 

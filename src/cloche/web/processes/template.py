@@ -1,6 +1,8 @@
 """
 `python -m cloche.web.processes.template RUN --id ID --lifeline FD`: one opened artifact, forked for each engine.
 
+With `--id-fd FD` instead of `--id` it is told over a pipe which one it is, once that is known.
+
 Opens the artifact from the cache (checks, golden rows, warm-up), freezes what the collector would otherwise touch,
 then serves every connection to `RUN/ID.sock` by a forked process. A library that is not fork-safe, by what its
 flavor says or because it has started threads, is never loaded here: each forked process opens the artifact itself.
@@ -33,15 +35,16 @@ from cloche.integrity import read_plain
 from cloche.logs import configure
 from cloche.manifest import MANIFEST, Manifest
 from cloche.serving.engine_child import ChildEngine
-from cloche.web.processes import lifeline, runtime
+from cloche.web.processes import lifeline, server_file
 from cloche.web.processes.folder import RunFolder, write_json
-from cloche.web.processes.runtime import Failure, TemplateSpec
+from cloche.web.processes.wanted import Failure, TemplateSpec, template_of
 
 _log = logging.getLogger("cloche.engine")
 _BACKLOG = 256
 #: What a template says that has opened nothing itself.
 _EACH_ITS_OWN = "native"
 _MAX_MANIFEST = 16 << 20
+_LONGEST_ID = 4096
 Open = Callable[[], ChildEngine]
 
 
@@ -52,9 +55,10 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.SIG_IGN)
     lifeline.hold(os.dup(given.lifeline))
     run = RunFolder(given.run)
-    configure(runtime.server_of(run).config.log_format)
+    configure(server_file.server_of(run).config.log_format)
     os.dup2(2, 1)  # what a model prints is no answer of ours
-    spec = runtime.template_of(run, given.id)
+    identifier = given.id or _told(given.id_fd)
+    spec = template_of(run, identifier) if identifier else None
     if spec is None:
         return 0
     try:
@@ -63,11 +67,11 @@ def main(arguments: list[str]) -> int:
     except Exception as exc:  # noqa: BLE001  an artifact may break any library on its way in
         if not isinstance(exc, ClocheError | _ColdRefusal):
             _log.exception("the artifact could not be opened")
-        runtime.write(run.refused(spec.id), exc.failure if isinstance(exc, _ColdRefusal) else Failure.of(exc))
+        server_file.write(run.refused(spec.id), exc.failure if isinstance(exc, _ColdRefusal) else Failure.of(exc))
         return 1
     if _threads() > 1 and not given.cold:
         _log.info("%s: its library has started threads; each engine opens the artifact by itself", spec.id)
-        os.execv(sys.executable, [sys.executable, "-P", "-m", "cloche.web.processes.template", *arguments, "--cold"])  # noqa: S606
+        _again_cold(given, spec.id)
     with _listen(run.socket(spec.id)) as listener:
         write_json(run.ready(spec.id), {"pid": os.getpid(), "engine": engine})
         _log.info("%s: ready to fork engines (template process %d)", spec.id, os.getpid())
@@ -78,10 +82,24 @@ def main(arguments: list[str]) -> int:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
-    parser.add_argument("--id", required=True)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--id")
+    which.add_argument("--id-fd", type=int)
     parser.add_argument("--lifeline", type=int, required=True)
     parser.add_argument("--cold", action="store_true")
     return parser.parse_args(arguments)
+
+
+def _told(descriptor: int) -> str:
+    """The id that comes over the pipe; nothing where it closes first."""
+    with os.fdopen(descriptor, "rb") as pipe:
+        return os.read(pipe.fileno(), _LONGEST_ID).decode()
+
+
+def _again_cold(given: argparse.Namespace, identifier: str) -> NoReturn:
+    """Become a template that opens nothing itself."""
+    command = [sys.executable, "-P", "-m", "cloche.web.processes.template", str(given.run), "--id", identifier]
+    os.execv(sys.executable, [*command, "--lifeline", str(given.lifeline), "--cold"])  # noqa: S606
 
 
 # -- the artifact -----------------------------------------------------------------------------------

@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -39,6 +41,8 @@ from cloche.web.traces import traces_of
 
 _log = logging.getLogger("cloche.web")
 _BEAT_S = 0.5
+#: The table of open files grows by doubling; in a process with threads each time waits some 10 ms for all processors.
+_DESCRIPTORS = 2048
 
 
 def main(arguments: list[str]) -> int:
@@ -62,6 +66,7 @@ def main(arguments: list[str]) -> int:
 
 async def _work(run: RunFolder, slot: int, server: ServerFile, listener: socket.socket) -> None:
     config = server.config
+    _make_room()
     following = Following(run, slot, config)
     traces = traces_of(server.traces)
     gate = doors.gate_of(
@@ -89,6 +94,14 @@ async def _work(run: RunFolder, slot: int, server: ServerFile, listener: socket.
                     recorder.close()
                 if traces is not None:
                     traces.close()
+
+
+def _make_room() -> None:
+    """Let the table of open files grow before the first connection."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    highest = _DESCRIPTORS - 1 if most == resource.RLIM_INFINITY else min(most, _DESCRIPTORS) - 1
+    with contextlib.suppress(OSError):
+        os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, highest))
 
 
 def _look(metrics: RequestMetrics, following: Following, recorder: Recorder | None) -> None:
