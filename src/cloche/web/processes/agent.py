@@ -323,8 +323,8 @@ async def serve(run: RunFolder, server: ServerFile, store: Store, management_fd:
         runtime.write(run.failed, Failure.of(exc))
         return 1
     managing = import_module(_MANAGING).managing_run
-    state, rehearse = lambda: agent.holding.state, agent.holding.rehearse
-    async with managing(run, server, store, state, management_fd, rehearse):
+    holding = agent.holding
+    async with managing(run, server, store, lambda: holding.state, management_fd, holding.rehearse):
         await agent.run(stop)
     return 0
 
