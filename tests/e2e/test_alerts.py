@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -87,6 +88,12 @@ def looked_since(store: Store, moment: float) -> bool:
     return document is not None and document.made > moment
 
 
+def delivered(store: str) -> Any:
+    """The one alert as the command shows it, when its sink took the notice."""
+    models = json.loads(cloche_here("alerts", "--json", store=store).stdout)["models"]
+    return next((row for one in models for row in one["alerts"] if row["deliveries"] == {"hook": "200"}), None)
+
+
 def told(receiver: Listener) -> list[tuple[str, str, str]]:
     return [(one["status"], one["rule"], one["model"]) for one in receiver.bodies]
 
@@ -99,10 +106,9 @@ def test_from_drift_to_the_webhook_and_back_through_a_killed_monitor(lines_store
         land(store, 1, range(60, 30, -1), 3.0)
         with monitoring(store, rules):
             eventually(lambda: told(receiver) == [firing], "the webhook was told")
+            row = eventually(lambda: delivered(lines_store_2), "that it took it is kept and shown")
+            assert (row["rule"], row["phase"], row["severity"]) == ("drift-of-a", "firing", "critical")
         killed = time.time()
-        shown = cloche_here("alerts", "--json", store=lines_store_2)
-        (row,) = json.loads(shown.stdout)["models"][0]["alerts"]
-        assert (row["rule"], row["phase"], row["severity"]) == ("drift-of-a", "firing", "critical")
         with monitoring(store, rules):
             eventually(lambda: looked_since(store, killed), "the new monitor has looked")
             assert told(receiver) == [firing], "nobody is told twice"
