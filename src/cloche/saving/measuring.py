@@ -13,6 +13,7 @@ from cloche.manifest import Metric
 from cloche.records import Column, Table
 from cloche.saving import answering, reference
 from cloche.saving.estimation import estimation
+from cloche.saving.importance import importance
 from cloche.saving.rehearsal import Rehearsal
 
 #: Test rows that are measured; more are represented by a fixed sample.
@@ -27,6 +28,7 @@ class Measured:
     predictions: dict[str, Any] | None = None
     calibration: list[dict[str, float]] | None = None
     estimation: dict[str, Any] | None = None
+    importance: dict[str, float] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -47,6 +49,7 @@ def measure(rehearsal: Rehearsal, contract: Contract, test: tuple[Table, Column 
         predictions=predictions,
         calibration=None if told is None else reference.calibration(output, answered.outputs, told),
         estimation=None if told is None else estimation(output, answered.outputs, told, predictions),
+        importance=None if told is None else importance(rehearsal, compiled, answered.rows, told),
         notes=_notes(len(rows), answered),
     )
 

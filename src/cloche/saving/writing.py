@@ -62,7 +62,7 @@ def write(
     quality = list(measured.metrics) or None
     (directory / reference.FILE).write_bytes(
         reference.to_json(
-            inputs,
+            _with_importance(inputs, measured.importance or {}),
             measured.predictions,
             measured.calibration,
             quality,
@@ -83,6 +83,10 @@ def seal(directory: Path, manifest: Manifest) -> Manifest:
     sealed = with_changes(manifest, files={path: entry for path, entry in files.items() if path != MANIFEST})
     (directory / MANIFEST).write_bytes(sealed.to_json())
     return sealed
+
+
+def _with_importance(inputs: Mapping[str, Any], found: Mapping[str, float]) -> dict[str, Any]:
+    return {name: one | ({"importance": found[name]} if name in found else {}) for name, one in inputs.items()}
 
 
 def with_changes(manifest: Manifest, **changes: Any) -> Manifest:
