@@ -46,6 +46,7 @@ COMMANDS: dict[str, str] = {
     "monitor": "cloche.cli.monitor:monitor",
     "parity": "cloche.cli.parity:parity",
     "predict": "cloche.cli.predict:predict",
+    "probe": "cloche.cli.probe:probe",
     "promote": "cloche.cli.routes:promote",
     "r": "cloche.cli.r:r",
     "replay": "cloche.cli.replay:replay",

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import logging
+import time
 from typing import Any
 
 from cloche.config import LogConfig, MonitorConfig
+from cloche.errors import ClocheError
 from cloche.monitoring.alerts.alerting import Alerts
 from cloche.monitoring.alerts.rules_file import RulesFile
 from cloche.monitoring.rollups import counting
 from cloche.monitoring.rollups.recent import Recent
+from cloche.monitoring.uptime import Uptimes
 from cloche.prediction_log.monitoring import Monitor, holder
 from cloche.registry import Registry
+
+_log = logging.getLogger("cloche.monitor")
 
 
 def watcher(registry: Registry, *, log: LogConfig, settings: MonitorConfig, rules: RulesFile) -> Monitor:
@@ -38,6 +44,7 @@ class _Looking:
     ) -> None:
         self._horizon = dt.timedelta(days=log.label_horizon_days)
         self._registry = registry
+        self._uptimes = Uptimes(registry.store)
         self._recent = recent
         self._settings = settings
         self._alerts = alerts
@@ -46,8 +53,15 @@ class _Looking:
     def __call__(self) -> float:
         if self._observer is None:
             self._observer = self._made()
+        self._sample()
         self._observer.look()
         return self._alerts.again_within_s
+
+    def _sample(self) -> None:
+        try:
+            self._uptimes.sample(self._registry.models(), time.time())
+        except ClocheError as exc:
+            _log.warning("nobody knows whether models answer now: %s", exc)
 
     def _made(self) -> Any:
         observing: Any = importlib.import_module("cloche.monitoring.observing")
@@ -70,6 +84,7 @@ class _Looking:
             recent=self._recent,
             quality_of=watch,
             news_of=watch.news,
+            uptime_of=self._uptimes,
             alerts_of=wiring.AlertsOf(self._alerts, self._registry.store),
             owner_of=self._alerts.owner_of,
         )
