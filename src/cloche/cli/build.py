@@ -85,6 +85,7 @@ def build(
         fetched_from=here.store.url if fetch else None,
         with_=with_,
         trust=here.trust if trust else None,
+        flavors=here.trust.flavors,
         insecure=insecure,
     )
     files = _files(here, record, manifest)
@@ -114,21 +115,23 @@ def _notes(here: Workplace, made: Context, *, trusted: bool) -> Iterator[str]:
     """What would keep the image from answering."""
     image = made.image
     name, digest = f"{image.record.name}@{image.record.version}", image.record.manifest
-    code = _code(image.manifest) if image.engine == "native" else None
+    code = _code(here, image.manifest) if image.engine == "native" else None
     if code is not None and not (trusted and (digest in here.trust.trusted_digests or here.trust.signing_keys)):
         yield f"the image will refuse {name}: {code}. Run cloche trust {name}, and build with --trust"
-    if image.needs.modules and not (trusted and here.trust.allowed_types):
-        yield "the image will refuse the model's own classes: run cloche trust --type CLASS, and build with --trust"
+    named = here.trust.allowed_types | here.trust.allowed_functions or here.trust.flavors
+    if image.needs.modules and not (trusted and named):
+        what = "cloche trust --type CLASS (or --function FUNCTION)"
+        yield f"the image will refuse the model's own code: run {what}, and build with --trust"
     if image.insecure:
         yield "whoever reaches its ports may call: it asks for no key"
     elif image.baked:
         yield f"it starts with keys only: mount a key file at {KEYS} that uid {UID} may read (hashes only: chmod 644)"
 
 
-def _code(manifest: Manifest) -> str | None:
+def _code(here: Workplace, manifest: Manifest) -> str | None:
     """Why opening the model's own format runs code; unknown where its library is not installed."""
     try:
-        return get_flavor(manifest.flavor).code(manifest.options)
+        return get_flavor(manifest.flavor, here.trust.flavors).code(manifest.options)
     except MissingExtraError:
         return None
 

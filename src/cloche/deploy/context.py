@@ -19,6 +19,7 @@ from cloche.deploy.installation import Requirement, installation, normalized
 from cloche.deploy.needs import Files, Needs, needs
 from cloche.deploy.trusted import trusted
 from cloche.errors import RefusedError, UsageError
+from cloche.flavors import Private
 from cloche.manifest import Manifest
 from cloche.registry import VersionRecord
 from cloche.trust import TrustPolicy
@@ -34,7 +35,7 @@ _PROJECT = ("pyproject.toml", "setup.py")
 class Wanted:
     """
     What the operator asked for: as `Image` says; `with_` are wheels, modules and folders to install, `trust` what goes
-    into the image's own configuration.
+    into the image's own configuration, `flavors` are the operator's own.
     """
 
     reference: str
@@ -43,6 +44,7 @@ class Wanted:
     fetched_from: str | None = None
     with_: Sequence[Path] = ()
     trust: TrustPolicy | None = None
+    flavors: Private = ()
     insecure: bool = False
 
 
@@ -66,11 +68,11 @@ def context(
         RefusedError: a class of the model lies in a package that nothing brings in.
     """
     here = installation()
-    needed = needs(manifest, files, wanted.engine)
+    needed = needs(manifest, files, wanted.engine, wanted.flavors)
     wheels, projects = _added(wanted.with_)
     _refuse_missing(needed, wheels, projects)
     cloche_name, cloche_wheel = wheel.of_cloche(here)
-    config = {} if wanted.trust is None else trusted(wanted.trust, record.manifest)
+    config = {} if wanted.trust is None else trusted(wanted.trust, record.manifest, manifest.flavor)
     image = Image(
         record=record,
         manifest=manifest,
@@ -161,7 +163,7 @@ def _refuse_missing(needed: Needs, wheels: Mapping[str, bytes], projects: Mappin
     missing = sorted(needed.modules - brought)
     if missing and not projects:
         raise RefusedError(
-            f"the model's own classes come from {', '.join(missing)}, which is no library of the manifest; "
+            f"the model's own code comes from {', '.join(missing)}, which is no library of the manifest; "
             "say where it is: --with PACKAGE (a wheel, a module, a folder)"
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from cloche.deploy import installation
 from cloche.errors import ManifestError
-from cloche.flavors import FLAVORS
+from cloche.flavors import FLAVORS, Private
 from cloche.graph import GRAPH
 from cloche.manifest import Manifest
 from cloche.onnx import INTERFACE
@@ -41,13 +41,16 @@ class Needs:
     notes: tuple[str, ...] = ()
 
 
-def needs(manifest: Manifest, files: Files, engine: str) -> Needs:
+def needs(manifest: Manifest, files: Files, engine: str, private: Private = ()) -> Needs:
     """
-    What *engine* (`twin`, `onnx` or `native`) of the artifact needs.
+    What *engine* (`twin`, `onnx` or `native`) of the artifact needs; *private* are the operator's own flavors.
 
     Raises:
         ManifestError: the artifact's own description of itself cannot be read.
     """
+    own = dict(private).get(manifest.flavor)
+    if engine == "native" and own is not None and manifest.flavor not in FLAVORS:
+        return _own(manifest, own)
     return _ENGINES[engine](manifest, files)
 
 
@@ -92,6 +95,13 @@ def _native(manifest: Manifest, files: Files) -> Needs:
     )
 
 
+def _own(manifest: Manifest, target: str) -> Needs:
+    """A flavor of the operator's own: its package says itself what it asks for."""
+    return Needs(
+        extras=tuple(sorted(_frame(manifest))), modules=frozenset({target.partition(":")[0].partition(".")[0]})
+    )
+
+
 def _r(manifest: Manifest) -> Needs:
     """Debian's R and Debian's packages; which version that is, the base image decides."""
     versions: Mapping[str, Any] = manifest.options.get("packages", {})
@@ -123,9 +133,9 @@ def _modules(manifest: Manifest, files: Files) -> Iterator[str]:
         if name.endswith(".skops"):
             yield from (one.decode() for one in _SKOPS_MODULE.findall(_schema(name, content)))
     module = manifest.options.get("module")
-    named = module.get("class") if isinstance(module, dict) else module
-    if isinstance(named, str):
-        yield named.partition(":")[0].partition(".")[0]
+    for named in (module.get("class") if isinstance(module, dict) else None, manifest.options.get("function")):
+        if isinstance(named, str):
+            yield named.partition(":")[0].partition(".")[0]
 
 
 def _schema(name: str, content: bytes) -> bytes:

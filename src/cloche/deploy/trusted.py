@@ -13,9 +13,10 @@ from cloche.trust import TrustPolicy
 _SPKI = bytes.fromhex("302a300506032b6570032100")
 
 
-def trusted(trust: TrustPolicy, artifact: str) -> dict[str, bytes]:
+def trusted(trust: TrustPolicy, artifact: str, flavor: str) -> dict[str, bytes]:
     """
-    The files below `/etc/cloche`; the digest of another artifact than this one does not get in.
+    The files below `/etc/cloche`; neither the digest of another artifact nor another flavor of the
+    operator's own gets in.
 
     Keys, types and functions are names of what may come: they are there for later versions as well.
     """
@@ -30,6 +31,8 @@ def trusted(trust: TrustPolicy, artifact: str) -> dict[str, bytes]:
         f"allowed_functions = {json.dumps(sorted(trust.allowed_functions))}",
         f"trusted_digests = {json.dumps(digests)}",
     ]
+    own = dict(trust.flavors).get(flavor)
+    lines += [] if own is None else ["[flavors]", f"{json.dumps(flavor)} = {json.dumps(own)}"]
     return {"config.toml": "".join(f"{line}\n" for line in lines).encode(), **keys}
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -22,10 +23,12 @@ from cloche.config import from_environment
 from cloche.deploy import wheel
 from cloche.deploy.context import INDEX
 from cloche.deploy.installation import installation
+from cloche.deploy.trusted import trusted
 from cloche.deploy.writing import write
 from cloche.errors import UsageError
 from cloche.registry import Registry
 from cloche.store import Store
+from cloche.trust import TrustPolicy
 from servers import cloche_here
 
 ROOT = Path(__file__).parents[3]
@@ -241,6 +244,13 @@ def test_what_the_operator_trusts_gets_in_only_when_said(
     assert read.allowed_types == {"acme.steps.Half"}
     assert len(read.signing_keys) == 1
     assert not read.require_signature
+
+
+def test_of_the_operators_own_flavors_only_the_models_gets_in() -> None:
+    policy = TrustPolicy(flavors=(("gam", "acme.flavor:GamFlavor"), ("other", "acme.flavor:Other")))
+    document = tomllib.loads(trusted(policy, "ab" * 32, "gam")["config.toml"].decode())
+    assert document["flavors"] == {"gam": "acme.flavor:GamFlavor"}
+    assert "flavors" not in tomllib.loads(trusted(policy, "ab" * 32, "sklearn")["config.toml"].decode())
 
 
 def test_a_signature_that_is_required_is_asked_for_before_anything_is_written(

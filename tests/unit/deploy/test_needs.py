@@ -95,6 +95,11 @@ def graph(*operators: str) -> dict[str, bytes]:
             {"extras": ("torch",), "modules": {"acme"}},
             id="a-net-of-an-own-class",
         ),
+        pytest.param("native", manifest("function", function="acme:rate"), {}, {"modules": {"acme"}}, id="a-function"),
+        pytest.param("native", manifest("statsmodels"), {}, {"extras": ("statsmodels",)}, id="statsmodels"),
+        pytest.param(
+            "native", manifest("gam", "pandas"), {}, {"extras": ("pandas",), "modules": {"acme"}}, id="a-flavor-of-its-own"
+        ),
         pytest.param(
             "native",
             manifest("r", packages={}, r="4.2.2"),
@@ -105,7 +110,7 @@ def graph(*operators: str) -> dict[str, bytes]:
     ],
 )  # fmt: skip
 def test_what_an_engine_needs(engine: str, about: Manifest, files: dict[str, bytes], expected: dict[str, Any]) -> None:
-    found = needs(about, files, engine)
+    found = needs(about, files, engine, (("gam", "acme.flavor:GamFlavor"),))
     facts = ("extras", "distributions", "bare", "apt", "modules")
     assert {name: getattr(found, name) for name in facts if getattr(found, name)} == expected
 
