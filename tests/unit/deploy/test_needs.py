@@ -98,7 +98,7 @@ def graph(*operators: str) -> dict[str, bytes]:
         pytest.param("native", manifest("function", function="acme:rate"), {}, {"modules": {"acme"}}, id="a-function"),
         pytest.param("native", manifest("statsmodels"), {}, {"extras": ("statsmodels",)}, id="statsmodels"),
         pytest.param(
-            "native", manifest("gam", "pandas"), {}, {"extras": ("pandas",), "modules": {"acme"}}, id="a-flavor-of-its-own"
+            "native", manifest("gam", "pandas"), {}, {"extras": ("pandas",), "modules": {"acme"}}, id="a-private-flavor"
         ),
         pytest.param(
             "native",

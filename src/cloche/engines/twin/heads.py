@@ -143,8 +143,10 @@ def _added(columns: Array, shares: Array) -> Array:
     """(m, n): for each output the sum over k *columns*, from the first to the last, of its *shares* (k, m, 1)."""
     n = columns.shape[1]
     if n > 1 and n * shares.size <= _AT_ONCE:
-        # Over the first of three axes numpy adds from first to last, where the last is longer than one.
-        found: Array = np.add.reduce(columns[:, None, :] * shares, axis=0, initial=0.0)
+        # Over the first of three axes numpy adds from first to last, where the last is longer than one and the products
+        # lie in C's order; left to itself numpy lays them as the columns lie, and then adds in pairs.
+        products = np.multiply(columns[:, None, :], shares, order="C")
+        found: Array = np.add.reduce(products, axis=0, initial=0.0)
         return found
     total = np.zeros((shares.shape[1], n))
     for column, share in zip(columns, shares, strict=True):
