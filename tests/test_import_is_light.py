@@ -66,6 +66,21 @@ def test_import_is_light(module: str, forbidden: set[str]) -> None:
     assert seen["logging"] is False
 
 
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        pytest.param("cloche.cli.serve", {"numpy", "asyncio", "obstore", "rich"}, id="command"),
+        pytest.param("cloche.web.processes.supervisor", {"numpy", "asyncio", "msgspec"}, id="supervisor"),
+        pytest.param("cloche.web.processes.agent", {"numpy", "cryptography", "uvicorn"}, id="agent"),
+        pytest.param("cloche.web.processes.template", {"cryptography", "uvicorn", "obstore"}, id="template"),
+        pytest.param("cloche.web.processes.worker", {"cryptography", "rich"}, id="worker"),
+    ],
+)
+def test_the_start_of_a_server_waits_for_nothing_that_it_does_not_use(module: str, forbidden: set[str]) -> None:
+    """Each tenth of a second of imports is one of the start; see docs/explanation/where-the-time-goes.md."""
+    assert not forbidden & set(imported(module)["modules"])  # type: ignore[call-overload]
+
+
 def test_version_needs_no_other_module() -> None:
     code = "import sys, cloche; print(cloche.__version__, *[m for m in sys.modules if m.startswith('cloche.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

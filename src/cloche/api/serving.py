@@ -13,8 +13,22 @@ from cloche.api.workplace import Workplace
 from cloche.config import LogConfig, MonitorConfig, ServerConfig
 from cloche.web.processes import launch
 
+_ALERTING: Final = "cloche.api.alerting"
+#: Where rules lie that nobody named.
+_RULES: Final = "cloche.toml"
 #: The server of one process, for systems without fork.
 _HOSTING: Final = "cloche.api.hosting"
+
+
+def check_rules(here: Workplace, named: str | None) -> None:
+    """
+    Say at once what is wrong with the rules for alerts: those in *named*, in the setting, or in `cloche.toml` here.
+
+    Raises:
+        UsageError: something is.
+    """
+    if named or here.settings.monitor.rules or os.path.lexists(here.settings.cwd / _RULES):
+        import_module(_ALERTING).rules_of(here, named).read()
 
 
 def serve(  # noqa: RET503  (the last call never returns)

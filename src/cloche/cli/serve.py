@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from cloche.api import alerting, serving
+from cloche.api import serving
 from cloche.api.workplace import workplace
 from cloche.cli.output import json_option, store_option
 from cloche.cli.statuses import exit_statuses
@@ -129,7 +129,7 @@ def serve(
     config = replace(here.settings.server, **given)  # type: ignore[arg-type]
     configure(config.log_format)
     if config.monitor:
-        alerting.rules_of(here, rules).read()  # what is wrong is said at once
+        serving.check_rules(here, rules)
     monitor = here.settings.monitor if rules is None else replace(here.settings.monitor, rules=Location(rules))
     log = replace(here.settings.log, **{name: value for name, value in logged.items() if value is not None})  # type: ignore[arg-type]
     return serving.serve(

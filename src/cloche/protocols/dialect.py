@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Any
 
+from cloche.protocols.dialects import DIALECTS
 from cloche.protocols.form import Form
 
 #: The body of an answer that is no success: status, our name of the error, message, request id, problems.
@@ -23,3 +26,11 @@ class Dialect:
     name: str
     forms: tuple[Form, ...]
     error: ErrorBody
+
+
+@cache
+def get_dialect(name: str) -> Dialect:
+    """The dialect of that name in `DIALECTS`."""
+    module, _, attribute = DIALECTS[name].partition(":")
+    found: Dialect = getattr(import_module(module), attribute)
+    return found

@@ -16,8 +16,7 @@ from cloche.contract.compiled import PLAIN_DEPTH, ValidRows
 from cloche.errors import ForbiddenError, InvalidInputError
 from cloche.prediction_log.version import Answered
 from cloche.protocols import forms
-from cloche.protocols.dialect import Dialect
-from cloche.protocols.dialects import DIALECTS
+from cloche.protocols.dialect import Dialect, get_dialect
 from cloche.protocols.form import Form
 from cloche.records import Outputs
 from cloche.serving.answers import shape
@@ -48,7 +47,7 @@ class Asked:
             RequestError: an option, a form or a time that is not spoken here.
         """
         if admitted.target.route.dialect is not None:
-            return cls._in_dialect(admitted, DIALECTS[admitted.target.route.dialect])
+            return cls._in_dialect(admitted, get_dialect(admitted.target.route.dialect))
         headers, query = admitted.head.headers, admitted.head.query
         sent, wanted = headers.get("content-type"), headers.get("accept")
         if not query and sent in _PLAINLY and wanted in _ANYTHING and TIMEOUT_HEADER not in headers:

@@ -9,7 +9,7 @@ import msgspec
 
 from cloche import errors
 from cloche.errors import InvalidInputError, RateLimitedError, ServingError
-from cloche.protocols.dialects import DIALECTS
+from cloche.protocols.dialect import get_dialect
 
 #: (status, the name in the body); the nearest ancestor of an exception's class decides.
 STATUS: dict[type[Exception], tuple[int, str]] = {
@@ -75,7 +75,7 @@ def body(
     """The JSON body of every answer that is no success, in the words of the *dialect* it was asked in."""
     if dialect is not None:
         found = exc.problems if isinstance(exc, InvalidInputError) else ()
-        return DIALECTS[dialect].error(status, error, message, request_id, found)
+        return get_dialect(dialect).error(status, error, message, request_id, found)
     content: dict[str, Any] = {"error": error, "message": message, "request_id": request_id}
     if isinstance(exc, InvalidInputError):
         content["problems"] = exc.problems

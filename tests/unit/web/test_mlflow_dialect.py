@@ -17,7 +17,7 @@ from cloche.errors import UsageError
 from cloche.protocols import mlflow
 from cloche.serving.answers import Prediction
 from cloche.web import routes
-from cloche.web.doors import checked
+from cloche.web.checking import checked
 from local_server import LocalServer, local_server
 from simulators import COLOURS, InlineEngine, deployment, deployments
 
