@@ -27,8 +27,9 @@ from cloche.demo.story import tell
 def demo(once: bool, port: int, store: str | None, as_json: bool) -> int:
     """Tell the whole story with a model of the Palmer penguins.
 
-    Fit, save, serve, call, be refused, retrain, promote, roll back: each by the real parts. With --json the story
-    goes to standard error, and the addresses in the end are one document on standard output.
+    Fit, save, serve, call, be refused, retrain, promote, roll back; then the world shifts: an alert, labels, the
+    dashboard, a rollback. Each by the real parts. With --json the story goes to standard error, and the addresses in
+    the end are one document on standard output.
     """
     if not as_json:
         return tell(once=once, port=port, store=store)

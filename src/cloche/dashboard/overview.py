@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cloche.dashboard import figures
+from cloche.dashboard.charts.over_time import newest
 from cloche.dashboard.charts.small import sparkline
 from cloche.dashboard.panels.header import short_lamps
 from cloche.dashboard.panels.panel import chip, empty, total
@@ -71,4 +72,4 @@ def _card(name: str, found: ModelDocument | None) -> Html:
 
 def _newest(found: ModelDocument) -> float | None:
     line = next((one for one in found.latency if one.name == "p95"), None)
-    return None if line is None else next((value for value in reversed(line.values) if value is not None), None)
+    return None if line is None else newest(line)

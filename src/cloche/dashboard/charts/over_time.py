@@ -22,7 +22,8 @@ _TABLE_STEPS: Final = 24
 @dataclass(frozen=True, kw_only=True)
 class Chart:
     """
-    What is drawn: *series* of one value a step from *start*, as lines, or one on top of the other as bars or areas.
+    What is drawn: *series* of one value a step from *start*, as lines, or one on top of the other as bars, or as areas
+    (bars without gaps, so that a step which stands alone is seen).
 
     *zero* is whether the axis begins at zero, *shaded* which steps are provisional, *colours* the class of each
     series, *dashed* the names of those that are estimates.
@@ -107,10 +108,8 @@ def _bounds(one: Series) -> Iterator[Sequence[float | None]]:
 
 def _svg(chart: Chart, scale: Scale) -> Html:
     parts = [*_grid(scale), *_shades(chart)]
-    if chart.kind == "bars":
-        parts += _bars(chart, scale)
-    elif chart.kind == "areas":
-        parts += _areas(chart, scale)
+    if chart.kind != "lines":
+        parts += _bars(chart, scale, 0.06 if chart.kind == "bars" else 0.0)
     else:
         parts += [part for place, one in enumerate(chart.series) for part in _line(chart, scale, one, place)]
     if chart.baseline is not None:
@@ -166,43 +165,18 @@ def _runs(values: Sequence[Any]) -> Iterator[list[tuple[int, Any]]]:
         yield run
 
 
-def _bars(chart: Chart, scale: Scale) -> Iterator[Html]:
+def _bars(chart: Chart, scale: Scale, gap: float) -> Iterator[Html]:
     below = [0.0] * chart.steps
     for place, one in enumerate(chart.series):
         path = []
         for step, value in enumerate(one.values):
             if value:
-                left, right = across(step + 0.06, chart.steps), across(step + 0.94, chart.steps)
+                left, right = across(step + gap, chart.steps), across(step + 1 - gap, chart.steps)
                 bottom, top = scale.place(below[step]), scale.place(below[step] + value)
                 below[step] += value
                 path.append(f"M{left} {bottom}V{top}H{right}V{bottom}Z")
         if path:
             yield tag("path", d="".join(path), class_=f"area {chart.colour(place)}")
-
-
-def _areas(chart: Chart, scale: Scale) -> Iterator[Html]:
-    below = [0.0] * chart.steps
-    for place, one in enumerate(chart.series):
-        path = []
-        for run in _runs(list(one.values)):
-            tops = [(step, below[step] + value) for step, value in run]
-            ends = [(step, below[step]) for step, _ in reversed(run)]
-            outline = [(_edge(step, run, chart.steps), scale.place(value)) for step, value in tops]
-            outline += [(_edge(step, run, chart.steps), scale.place(value)) for step, value in ends]
-            for step, value in tops:
-                below[step] = value
-            if len(run) == 1:  # as wide as its step
-                left, right = across(run[0][0], chart.steps), across(run[0][0] + 1, chart.steps)
-                (_, top), (_, bottom) = outline
-                outline = [(left, top), (right, top), (right, bottom), (left, bottom)]
-            path.append("M" + " L".join(f"{x} {y}" for x, y in outline) + "Z")
-        if path:
-            yield tag("path", d="".join(path), class_=f"area {chart.colour(place)}")
-
-
-def _edge(step: int, run: Sequence[tuple[int, Any]], steps: int) -> float:
-    """The middle of a step; the ends of a run reach to the ends of their steps."""
-    return across(step if step == run[0][0] else step + 1 if step == run[-1][0] else step + 0.5, steps)
 
 
 # -- around it ----------------------------------------------------------------------------------
@@ -217,16 +191,21 @@ def _hours(chart: Chart) -> Html:
 def _legend(chart: Chart) -> Html:
     items = []
     for place, one in enumerate(chart.series):
-        last = next((value for value in reversed(one.values) if value is not None), None)
+        told = sum(value or 0.0 for value in one.values) if chart.kind == "bars" else newest(one)
         dash = " dashed" if one.name in chart.dashed else ""
         swatch = tag("i", class_=f"swatch {chart.colour(place)}{dash}", aria_hidden="true")
-        items.append(tag("li", swatch, one.name, " ", tag("b", figures.in_unit(last, chart.unit))))
+        items.append(tag("li", swatch, one.name, " ", tag("b", figures.in_unit(told, chart.unit))))
     if chart.baseline is not None:
         text = figures.in_unit(chart.baseline, chart.unit)
         items.append(tag("li", tag("i", class_="swatch base", aria_hidden="true"), "when saved ", tag("b", text)))
     if any(chart.shaded):
         items.append(tag("li", tag("i", class_="swatch wait", aria_hidden="true"), "provisional: labels still arrive"))
     return tag("ul", *items, class_="legend")
+
+
+def newest(one: Series) -> float | None:
+    """The last value that is known."""
+    return next((value for value in reversed(one.values) if value is not None), None)
 
 
 def _marks_told(chart: Chart) -> Html | None:
@@ -259,9 +238,9 @@ def _at(one: Series, step: int) -> float | None:
 
 
 def _data(chart: Chart, scale: Scale) -> dict[str, Any]:
-    """For the script: moments are the middle of their steps."""
+    """For the script: the points of lines are the middle of their steps, bars begin with theirs."""
     steps = thinned([float(step) for step in range(chart.steps)])
-    middle = 0.5 if chart.kind != "bars" else 0.0
+    middle = 0.5 if chart.kind == "lines" else 0.0
     return {
         "kind": chart.kind,
         "unit": chart.unit,

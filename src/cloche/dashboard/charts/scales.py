@@ -54,6 +54,9 @@ def linear(values: Iterable[float], *, zero: bool = True, top: float | None = No
     while start + 4 * step < high:
         step = nice(step * 1.01)
         start = math.floor((low - room) / step) * step
+    if low >= 0 and high <= 1 < start + 4 * step:  # what ends at 1 needs no room above
+        bottom = max(0.0, 1 - 4 * step)
+        return Scale(bottom if low >= bottom else 0.0, 1.0)
     return Scale(start, start + 4 * step)
 
 

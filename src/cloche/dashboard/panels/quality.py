@@ -21,6 +21,8 @@ def quality(document: ModelDocument) -> Html:
         *window(document, answered_rows(document), "answered rows"),
         "" if labelled is None else f" · {figures.share(labelled)} of them labelled",
     ]
+    if _of_another(document):
+        return panel("quality", "Quality", note, _elsewhere(document))
     if not document.quality:
         how = empty(
             "No quality yet. Send the truth as it becomes known: ",
@@ -30,9 +32,19 @@ def quality(document: ModelDocument) -> Html:
             " with the request_id of the answer.",
         )
         return panel("quality", "Quality", note, how)
-    return panel(
-        "quality", "Quality", note, tag("div", *(_metric(document, one) for one in document.quality), class_="charts")
-    )
+    drawn_ones = [(one, lines) for one in document.quality if (lines := _lines(one))]
+    charts = tag("div", *(_metric(document, one, lines) for one, lines in drawn_ones), class_="charts")
+    return panel("quality", "Quality", note, charts if drawn_ones else None, _unmeasured(document))
+
+
+def _of_another(document: ModelDocument) -> bool:
+    """Whether it is of a version that does not answer now: its labels are not followed any more."""
+    return document.version not in (None, document.live) and not document.quality
+
+
+def _elsewhere(document: ModelDocument) -> Html:
+    command = tag("code", f"cloche evaluate {document.model}@{document.version} --logged")
+    return empty(f"Labels are followed for the live version, {document.live}. Measure this one: ", command, ".")
 
 
 def _labelled(document: ModelDocument) -> float | None:
@@ -44,21 +56,30 @@ def _labelled(document: ModelDocument) -> float | None:
     return None
 
 
-def _metric(document: ModelDocument, one: QualityMetric) -> Html:
-    lines: list[Series] = []
-    for name, line in (("from labels", one.realised), (_ESTIMATED, one.estimated)):
-        if line is not None and any(value is not None for value in line.values):
-            lines.append(Series(name=name, values=line.values, low=line.low, high=line.high, unit=line.unit))
+def _lines(one: QualityMetric) -> list[Series]:
+    """What is known of it."""
+    return [
+        Series(name=name, values=line.values, low=line.low, high=line.high, unit=line.unit)
+        for name, line in (("from labels", one.realised), (_ESTIMATED, one.estimated))
+        if line is not None and any(value is not None for value in line.values)
+    ]
+
+
+def _unmeasured(document: ModelDocument) -> Html | None:
+    """The metrics of which nothing is known in this range, in a line."""
+    names = [
+        one.name.replace("_", " ") + ("" if one.baseline is None else f" ({figures.number(one.baseline)} when saved)")
+        for one in document.quality
+        if not _lines(one)
+    ]
+    if not names:
+        return None
+    words = "No label has come in this range, and there is nothing to estimate from, for: "
+    return tag("p", words, ", ".join(names), ".", class_="hint back")
+
+
+def _metric(document: ModelDocument, one: QualityMetric, lines: list[Series]) -> Html:
     title = f"{one.name.replace('_', ' ')} ({one.better} is better)"
-    if not lines:
-        caption = tag("figcaption", tag("span", title))
-        base = "" if one.baseline is None else f" When it was saved: {figures.number(one.baseline)}."
-        return tag(
-            "figure",
-            caption,
-            empty(f"No label has come in this range, and nothing to estimate from.{base}"),
-            class_="chart",
-        )
     chart = Chart.over(
         document,
         title=title,
@@ -86,6 +107,8 @@ def _coverage(one: QualityMetric) -> Html | None:
 def segments(document: ModelDocument) -> Html:
     """Where it is better or worse than on the whole."""
     title, found = "Segments", document.segments
+    if _of_another(document):
+        return panel("segments", title, window(document), _elsewhere(document), wide=False)
     if not found:
         how = empty(
             "None yet: they need labels, and a class or a context field (",
@@ -125,6 +148,8 @@ def _segment(one: Segment) -> Html:
 def calibration(document: ModelDocument) -> Html:
     """How often an answer is right that says it is so sure."""
     points = [one for one in document.calibration if "confidence" in one and "accuracy" in one]
+    if _of_another(document):
+        return panel("calibration", "Calibration", window(document), _elsewhere(document), wide=False)
     if not points:
         how = empty("None yet: it needs labels, and a model that says how sure it is.")
         return panel("calibration", "Calibration", window(document), how, wide=False)

@@ -40,7 +40,8 @@
     const series = [{}];
     const bands = [];
     if (data.kind !== "lines") {
-      const bars = data.kind === "bars" ? uPlot.paths.bars({ size: [0.88, 60], align: 1 }) : undefined;
+      // Areas are bars without gaps: a step that stands alone is seen too.
+      const bars = uPlot.paths.bars({ size: data.kind === "bars" ? [0.88, 60] : [1, Infinity], align: 1 });
       [...data.series].reverse().forEach((one, i) => {
         const colour = colourOf(figure, one.colour);
         rows.push(stacked(data.series)[i]);
