@@ -140,6 +140,21 @@ class ConceptDrift(msgspec.Struct, frozen=True, kw_only=True):
     after: float | None = None
 
 
+class ParitySample(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Logged answers of a version that the model's own library was asked again (`at`, seconds since 1970): so many equal,
+    different, impossible to ask. `why` says how the first different one (`request_id`) differs, or why none could be.
+    """
+
+    version: int
+    at: float
+    equal: int = 0
+    different: int = 0
+    impossible: int = 0
+    request_id: str | None = None
+    why: str = ""
+
+
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """A change of routes on the time axis."""
 
@@ -224,6 +239,7 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
     segments: list[Segment] = []
     calibration: list[dict[str, float]] = []
     concept: ConceptDrift | None = None
+    parity: ParitySample | None = None
     alerts: list[AlertRow] = []
     versions: list[VersionRow] = []
     marks: list[Mark] = []
