@@ -96,7 +96,8 @@ class QualityMetric(msgspec.Struct, frozen=True, kw_only=True):
 
     `labelled` is the share of rows that have a label by step; a step of which more labels are expected is provisional.
     `value`, from `low` to `high` over `n` labelled rows, is that of the whole range, without provisional steps where
-    the others have rows enough; `state` and `why` say whether that is worse than the baseline.
+    the others have rows enough, and `expected` what is estimated for it; `state` and `why` say whether that is worse
+    than the baseline.
     """
 
     name: str
@@ -110,6 +111,7 @@ class QualityMetric(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     n: int = 0
+    expected: float | None = None
     state: LampState = "unknown"
     why: str = ""
 
