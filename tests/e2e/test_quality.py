@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,13 @@ from cloche.api.workplace import workplace
 from cloche.monitoring import shelf
 from cloche.monitoring.documents import ModelDocument
 from cloche.monitoring.observing import Observer
+from cloche.monitoring.parity import Parity
 from cloche.monitoring.quality.watch import QualityWatch
 from cloche.monitoring.rollups import counting
 from cloche.prediction_log.folding import Folder
 from cloche.prediction_log.frames import Label, LoggedField
+from processes import eventually
+from servers import cloche as command
 
 pytestmark = pytest.mark.e2e
 NOW = logged.NOON.timestamp() + 3 * 3_600
@@ -120,3 +124,22 @@ def test_a_model_is_judged_before_its_labels_come_and_by_them(churn: tuple[str, 
     assert second.concept.n == 300
     shares = [one for one in accuracy.labelled if one is not None]
     assert shares == pytest.approx([1.0, 1.0, 0.0, 0.0])
+
+    done = command("quality", "churn", store=store)
+    assert done.returncode == 1, done.stderr
+    assert "performance: alarm: live accuracy" in done.stdout
+    assert "concept drift" not in done.stdout, "it was wrong from the first label on"
+    document = json.loads(command("quality", "churn", "--json", store=store).stdout)
+    assert [document["name"], document["version"], document["quality"][0]["n"]] == ["churn", 1, 300]
+    done = command("quality", "other", store=store)
+    assert (done.returncode, "no monitor has looked at 'other' yet" in done.stderr) == (3, True)
+
+
+def test_logged_answers_are_computed_again_by_the_models_own_library(churn: tuple[str, LogisticRegression]) -> None:
+    store, _ = churn
+    monitored = Monitored(store)
+    parity = Parity(monitored.here.store, 20)
+    now = logged.NOON.timestamp() + 3_600
+    parity.look("churn", 1, now, asked=True)
+    found = eventually(lambda: parity.look("churn", 1, now, asked=True), "the sample is told")
+    assert (found.equal, found.different, found.why) == (20, 0, "")

@@ -48,6 +48,7 @@ COMMANDS: dict[str, str] = {
     "predict": "cloche.cli.predict:predict",
     "probe": "cloche.cli.probe:probe",
     "promote": "cloche.cli.routes:promote",
+    "quality": "cloche.cli.quality:quality",
     "r": "cloche.cli.r:r",
     "replay": "cloche.cli.replay:replay",
     "report": "cloche.cli.report:report",

@@ -8,9 +8,9 @@ from types import FrameType
 
 import click
 
-from cloche.api.probing import Asked, Probe, Probed, probing
 from cloche.api.workplace import workplace
 from cloche.cli.output import json_option, print_json, print_store, store_option
+from cloche.cli.probing import Asked, Probe, Probed, probing
 
 
 @click.command()

@@ -183,6 +183,9 @@ class MonitorConfig:
     false_alarms_per_month: float = _setting(
         1.0, "so many false verdicts of drift a model and month are acceptable", minimum=0.001, maximum=1_000.0
     )
+    parity_rows: int = _setting(
+        50, "logged answers an hour that are computed again by the model's own library; 0: none", minimum=0
+    )
 
 
 @dataclass(frozen=True)

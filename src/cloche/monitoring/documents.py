@@ -96,7 +96,8 @@ class QualityMetric(msgspec.Struct, frozen=True, kw_only=True):
 
     `labelled` is the share of rows that have a label by step; a step of which more labels are expected is provisional.
     `value`, from `low` to `high` over `n` labelled rows, is that of the whole range, without provisional steps where
-    the others have rows enough; `state` and `why` say whether that is worse than the baseline.
+    the others have rows enough, and `expected` what is estimated for it; `state` and `why` say whether that is worse
+    than the baseline.
     """
 
     name: str
@@ -110,6 +111,7 @@ class QualityMetric(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     n: int = 0
+    expected: float | None = None
     state: LampState = "unknown"
     why: str = ""
 
@@ -138,6 +140,21 @@ class ConceptDrift(msgspec.Struct, frozen=True, kw_only=True):
     at: float | None = None
     before: float | None = None
     after: float | None = None
+
+
+class ParitySample(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Logged answers of a version that the model's own library was asked again (`at`, seconds since 1970): so many equal,
+    different, impossible to ask. `why` says how the first different one (`request_id`) differs, or why none could be.
+    """
+
+    version: int
+    at: float
+    equal: int = 0
+    different: int = 0
+    impossible: int = 0
+    request_id: str | None = None
+    why: str = ""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,6 +241,7 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
     segments: list[Segment] = []
     calibration: list[dict[str, float]] = []
     concept: ConceptDrift | None = None
+    parity: ParitySample | None = None
     alerts: list[AlertRow] = []
     versions: list[VersionRow] = []
     marks: list[Mark] = []

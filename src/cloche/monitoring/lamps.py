@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from cloche.monitoring.documents import ConceptDrift, FieldDrift, Lamp, Lamps, LampState, QualityMetric
+from cloche.monitoring.documents import ConceptDrift, FieldDrift, Lamp, Lamps, LampState, ParitySample, QualityMetric
 from cloche.monitoring.service import service_lamp
 from cloche.monitoring.tallies import Tally
 
@@ -22,7 +22,9 @@ def lit(
     drift: Sequence[FieldDrift],
     quality: Sequence[QualityMetric],
     now: float,
+    *,
     concept: ConceptDrift | None = None,
+    parity: ParitySample | None = None,
 ) -> Lamps:
     """The lamps now; one whose state is that of *before* keeps its "since"."""
     answers = [one for one in drift if one.type != "pair" and one.name in _ANSWERS]
@@ -30,7 +32,7 @@ def lit(
     return Lamps(
         service=_since(before.service, service_lamp(recent, None), now),
         data=_since(before.data, _of_drift(inputs, "field"), now),
-        predictions=_since(before.predictions, _of_drift(answers, "answer"), now),
+        predictions=_since(before.predictions, _of_parity(parity) or _of_drift(answers, "answer"), now),
         performance=_since(before.performance, _of_quality(quality, concept, now), now),
     )
 
@@ -52,6 +54,14 @@ def _of_drift(those: Sequence[FieldDrift], what: str) -> Lamp:
         why = those[0].why if those else f"no reference of the {what}s"
         return Lamp(state="unknown", why=f"not enough data: {why}" if those else why)
     return Lamp(state="ok", why=f"{len(known)} {what}{'s' if len(known) != 1 else ''} as in the reference")
+
+
+def _of_parity(sample: ParitySample | None) -> Lamp | None:
+    """Answers that are not the model's own are worse than any drift of them."""
+    if sample is None or not sample.different:
+        return None
+    n = sample.equal + sample.different
+    return Lamp(state="alarm", why=f"{sample.different} of {n} logged answers are not what the model's library answers")
 
 
 def _of_quality(metrics: Sequence[QualityMetric], concept: ConceptDrift | None, now: float) -> Lamp:

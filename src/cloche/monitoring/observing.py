@@ -26,6 +26,7 @@ from cloche.monitoring.documents import (
     Lamps,
     Mark,
     ModelDocument,
+    ParitySample,
     QualityMetric,
     Segment,
     VersionRow,
@@ -67,6 +68,7 @@ class Watched:
     news: object = None  #: how many requests, and what labels; another look is worth it where that changed
     looked: float = 0.0
     lamps: Lamps = field(default_factory=Lamps)
+    parity: ParitySample | None = None
     seen: Seen | None = None
     quality: Quality | None = None
     alerts: list[AlertRow] = field(default_factory=list)
@@ -103,6 +105,7 @@ class Quality:
 QualityOf = Callable[[Seen, str], Quality]
 AlertsOf = Callable[[Seen, Quality, Lamps], list[AlertRow]]
 UptimeOf = Callable[[str, float, int, int], list[float | None]]
+ParityOf = Callable[[Seen], ParitySample | None]
 
 
 class Observer:
@@ -117,6 +120,7 @@ class Observer:
         quality_of: QualityOf = lambda _seen, _range: Quality(),
         alerts_of: AlertsOf = lambda _seen, _quality, _lamps: [],
         uptime_of: UptimeOf = lambda _model, _start, _step, _count: [],
+        parity_of: ParityOf = lambda _seen: None,
         news_of: Callable[[str], object] = lambda _model: None,
         owner_of: Callable[[str], Owner] = lambda _model: Owner(),
         clock: Callable[[], float] = time.time,
@@ -129,6 +133,7 @@ class Observer:
         self._quality_of = quality_of
         self._alerts_of = alerts_of
         self._uptime_of = uptime_of
+        self._parity_of = parity_of
         self._news_of = news_of
         self._owner_of = owner_of
         self._clock = clock
@@ -149,7 +154,7 @@ class Observer:
         now = self._clock()
         found = list(history(self._registry.store, watched.model, now - SERVICE_S, now + 60))
         rows = sum(one.tally.requests for one in found)
-        news = rows, self._news_of(watched.model)
+        news = rows, self._registry.routes(watched.model), self._news_of(watched.model)
         quiet = watched.seen is not None and news == watched.news and now - watched.looked < _AT_LEAST_S
         if quiet and watched.seen is not None:
             watched.seen = replace(watched.seen, now=now, minutes=found)
@@ -165,8 +170,10 @@ class Observer:
         drift = self._judged(watched, live, reference, now)
         seen = Seen(watched.model, self._task(watched.model, live), live, now, reference, recent, drift, found)
         quality = self._quality_of(seen, "24h")
-        watched.lamps = lamps.lit(watched.lamps, seen.recent, drift, quality.metrics, now, quality.concept)
-        watched.seen, watched.quality = seen, quality
+        watched.seen, watched.quality, watched.parity = seen, quality, self._parity_of(seen)
+        watched.lamps = lamps.lit(
+            watched.lamps, recent, drift, quality.metrics, now, concept=quality.concept, parity=watched.parity
+        )
 
     def _publish(self, watched: Watched, *, quiet: bool) -> None:
         """The documents that are due; alerts are decided with every look, and what they become is shown at once."""
@@ -181,7 +188,7 @@ class Observer:
                 watched.made[range_] = now
                 routes = self._registry.history(watched.model)
                 for document in self._documents(watched.seen, range_, watched.lamps, alerts, routes):
-                    self._shelf.put(document)
+                    self._shelf.put(msgspec.structs.replace(document, parity=watched.parity))
 
     # -- drift ----------------------------------------------------------------------------------
 
@@ -227,7 +234,7 @@ class Observer:
         )
         if version == seen.live:
             return document
-        return msgspec.structs.replace(document, drift=[], quality=[], segments=[], calibration=[])
+        return msgspec.structs.replace(document, drift=[], quality=[], segments=[], calibration=[], concept=None)
 
     def _document(
         self, seen: Seen, range_: str, lit: Lamps, alerts: list[AlertRow], routes: Sequence[RouteEvent]

@@ -12,6 +12,7 @@ from cloche.config import LogConfig, MonitorConfig
 from cloche.errors import ClocheError
 from cloche.monitoring.alerts.alerting import Alerts
 from cloche.monitoring.alerts.rules_file import RulesFile
+from cloche.monitoring.parity import Parity
 from cloche.monitoring.rollups import counting
 from cloche.monitoring.rollups.recent import Recent
 from cloche.monitoring.uptime import Uptimes
@@ -45,6 +46,7 @@ class _Looking:
         self._horizon = dt.timedelta(days=log.label_horizon_days)
         self._registry = registry
         self._uptimes = Uptimes(registry.store)
+        self._parity = Parity(registry.store, settings.parity_rows)
         self._recent = recent
         self._settings = settings
         self._alerts = alerts
@@ -62,6 +64,9 @@ class _Looking:
             self._uptimes.sample(self._registry.models(), time.time())
         except ClocheError as exc:
             _log.warning("nobody knows whether models answer now: %s", exc)
+
+    def _compared(self, seen: Any) -> Any:
+        return self._parity.look(seen.model, seen.live, seen.now, asked=seen.recent.rows > 0)
 
     def _made(self) -> Any:
         observing: Any = importlib.import_module("cloche.monitoring.observing")
@@ -83,8 +88,9 @@ class _Looking:
             settings=settings,
             recent=self._recent,
             quality_of=watch,
-            news_of=watch.news,
+            news_of=lambda model: (watch.news(model), self._parity.news(model)),
             uptime_of=self._uptimes,
+            parity_of=self._compared,
             alerts_of=wiring.AlertsOf(self._alerts, self._registry.store),
             owner_of=self._alerts.owner_of,
         )

@@ -157,8 +157,8 @@ DEFAULTS: Final = (
          "keep_firing_for": "1h"},
         "Answers are probably worse",
         Guidance(
-            "No label has come yet; from the model's own confidence its quality is estimated below that of when it was "
-            "saved.",
+            "Before labels say so for certain: the model's own confidence, the first labels of those that are "
+            "expected, or a rise of the loss in the order of labels speak of answers worse than when it was saved.",
             (
                 "Drift in the inputs: the estimate follows it.",
                 "The calibration of the version (`cloche show NAME`): badly calibrated is badly estimated.",

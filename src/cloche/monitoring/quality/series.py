@@ -120,6 +120,7 @@ def _metric(
         low=None if ends is None else ends[0],
         high=None if ends is None else ends[1],
         n=0 if whole is None else int(whole.n),
+        expected=None if expected is None else expected.value,
         state=state,
         why=why,
     )
