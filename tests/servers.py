@@ -43,6 +43,7 @@ def cloche(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
+    timeout_s: float = 120.0,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     surroundings = {**os.environ, **({"CLOCHE_STORE": str(store)} if store else {}), **(env or {})}
@@ -52,7 +53,7 @@ def cloche(
         capture_output=True,
         cwd=cwd,
         env=surroundings,
-        timeout=120,
+        timeout=timeout_s,
         check=False,
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -9,7 +9,7 @@ from servers import cloche
 
 
 def test_the_story(tmp_path: Path) -> None:
-    done = cloche("demo", "--once", "--port", "0", "--json", cwd=tmp_path)
+    done = cloche("demo", "--once", "--port", "0", "--json", cwd=tmp_path, timeout_s=300.0)
     assert done.returncode == 0, done.stderr
     urls = json.loads(done.stdout)
     assert urls["docs"] == f"{urls['url']}/docs"
