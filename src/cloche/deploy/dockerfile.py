@@ -11,6 +11,8 @@ from cloche.deploy.image import CONFIG, DATA_PORT, KEYS, MANAGEMENT_PORT, PREFIX
 _DEAD_FOLDERS = ("tests", "include", "_pyinstaller")
 #: The same as files; and 500 languages that rich could highlight.
 _DEAD_FILES = ("-name '*.pyi'", "-name '*.pyx'", "-name '*.pxd'", "-name '*.a'", "-path '*/pygments/lexers/[a-z]*.py'")
+#: Installed because something asks for it, and not imported by a server.
+_NOT_COMPILED = "/(pygments|pycparser|distutils|f2py)/"
 _PYTHON = f"{PREFIX}/bin/python3"
 
 
@@ -59,7 +61,7 @@ def _slimmed(image: Image, pip: str) -> Iterator[str]:
     steps += [
         f"find {PREFIX}/lib -type d {inside} \\( {names} \\) -prune -exec rm -rf {{}} +",
         f"find {PREFIX}/lib -type f \\( {' -o '.join(_DEAD_FILES)} \\) -delete",
-        f"{_PYTHON} -m compileall -q -j 0 --invalidation-mode unchecked-hash {PREFIX}/lib",
+        f"{_PYTHON} -m compileall -q -j 0 --invalidation-mode unchecked-hash -x '{_NOT_COMPILED}' {PREFIX}/lib",
     ]
     yield "# Tests and headers out, byte code in: a read-only image could not write it."
     yield "RUN " + " \\\n && ".join(steps)

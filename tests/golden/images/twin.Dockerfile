@@ -14,7 +14,7 @@ RUN python3 -m venv --without-pip /opt/cloche \
 # Tests and headers out, byte code in: a read-only image could not write it.
 RUN find /opt/cloche/lib -type d \( -path '*/numpy/*' -o -path '*/scipy/*' \) \( -name tests -o -name include -o -name _pyinstaller \) -prune -exec rm -rf {} + \
  && find /opt/cloche/lib -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.a' -o -path '*/pygments/lexers/[a-z]*.py' \) -delete \
- && /opt/cloche/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/cloche/lib
+ && /opt/cloche/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash -x '/(pygments|pycparser|distutils|f2py)/' /opt/cloche/lib
 
 FROM docker.io/library/python:3.11-slim
 COPY --from=build /opt/cloche /opt/cloche
