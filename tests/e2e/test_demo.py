@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from servers import cloche
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_story(tmp_path: Path) -> None:
     done = cloche("demo", "--once", "--port", "0", "--json", cwd=tmp_path, timeout_s=300.0)
     assert done.returncode == 0, done.stderr
