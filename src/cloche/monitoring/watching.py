@@ -15,11 +15,13 @@ from cloche.monitoring.alerts.rules_file import RulesFile
 from cloche.monitoring.parity import Parity
 from cloche.monitoring.rollups import counting
 from cloche.monitoring.rollups.recent import Recent
+from cloche.monitoring.rollups.table import age
 from cloche.monitoring.uptime import Uptimes
 from cloche.prediction_log.monitoring import Monitor, holder
 from cloche.registry import Registry
 
 _log = logging.getLogger("cloche.monitor")
+_DAY_S = 86_400
 
 
 def watcher(registry: Registry, *, log: LogConfig, settings: MonitorConfig, rules: RulesFile) -> Monitor:
@@ -51,12 +53,14 @@ class _Looking:
         self._settings = settings
         self._alerts = alerts
         self._observer: Any = None
+        self._aged = 0
 
     def __call__(self) -> float:
         if self._observer is None:
             self._observer = self._made()
         self._sample()
         self._observer.look()
+        self._age()
         return self._alerts.again_within_s
 
     def _sample(self) -> None:
@@ -64,6 +68,18 @@ class _Looking:
             self._uptimes.sample(self._registry.models(), time.time())
         except ClocheError as exc:
             _log.warning("nobody knows whether models answer now: %s", exc)
+
+    def _age(self) -> None:
+        """Once a day minutes of past days become hours, and hours days."""
+        day = int(time.time() // _DAY_S)
+        if day == self._aged:
+            return
+        self._aged = day
+        for model in self._registry.models():
+            try:
+                age(self._registry.store, model, time.time())
+            except ClocheError as exc:
+                _log.warning("roll-ups of %s stay by the minute until tomorrow: %s", model, exc)
 
     def _compared(self, seen: Any) -> Any:
         return self._parity.look(seen.model, seen.live, seen.now, asked=seen.recent.rows > 0)
