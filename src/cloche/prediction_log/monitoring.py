@@ -70,8 +70,6 @@ class Monitor:
         self._retain_at = clock()
         self._observe_at = self._idle_at = clock()
         self._away = False
-        #: When the fold began that is being made, by `time.monotonic`; read by other threads.
-        self.folding_since: float | None = None
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Work until *stopping*; a store that is away is told, and waited for."""
@@ -135,11 +133,7 @@ class Monitor:
 
     def _fold(self, stopping: Callable[[], bool]) -> None:
         while not stopping() and self._lease.hold():
-            self.folding_since = time.monotonic()
-            try:
-                done = self._folder.step()
-            finally:
-                self.folding_since = None
+            done = self._folder.step()
             if done is None:
                 return
             self._idle_at = self._clock() + IDLE_AFTER_S

@@ -11,12 +11,14 @@ import pytest
 
 import logged
 from cloche.contract.model import Contract, Field, Output
+from cloche.monitoring.observing import Seen
 from cloche.monitoring.quality.labels import Log, located
 from cloche.monitoring.quality.state import Remembered
 from cloche.monitoring.quality.table import Measured, age, measured
 from cloche.monitoring.quality.tallies import together
 from cloche.monitoring.quality.watch import QualityWatch
 from cloche.monitoring.reference import FieldReference, Reference
+from cloche.monitoring.tallies import Tally
 from cloche.prediction_log.folding import Folder
 from cloche.prediction_log.frames import Label
 from cloche.prediction_log.joining import label_rows
@@ -221,3 +223,17 @@ def test_an_erased_label_is_no_new_one(world: World) -> None:
     Remembered(world.store, "penguins").write(remembered)
     assert world.followed().counts() == (3, 3)
     assert state(world).labels == {"2026-11-24": 3}
+
+
+def test_labels_that_cannot_be_followed_hinder_nothing_else(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    requests = asked(0)
+    world.land([*requests, told(requests)])
+
+    def broken(model: str, version: int) -> Reference:
+        raise RuntimeError("no")
+
+    watch = QualityWatch(Versions(world.store), reference_of=broken)  # type: ignore[arg-type]
+    seen = Seen("penguins", "classification", 3, world.now, REFERENCE, Tally(), [])
+    assert watch(seen, "24h").metrics == []
+    assert "labels of penguins cannot be followed: no" in caplog.text
+    assert world.followed().counts() == (3, 3), "nothing was lost"

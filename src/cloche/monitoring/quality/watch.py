@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cloche.contract.model import Contract
+from cloche.errors import ClocheError
 from cloche.monitoring.documents import RANGES, ConceptDrift
 from cloche.monitoring.observing import Quality, Seen
 from cloche.monitoring.quality import gaps
@@ -31,6 +33,7 @@ from cloche.prediction_log import layout
 from cloche.prediction_log.homes import home
 from cloche.registry import Registry, horizons
 
+_log = logging.getLogger("cloche.monitor")
 #: Labels are followed for so long in one look: folding waits meanwhile.
 BUDGET_S: Final = 2.0
 #: And at most a tenth of the time is spent on it.
@@ -87,8 +90,17 @@ class QualityWatch:
         followed = self._of(seen.model)
         if seen.now > followed.looked:
             followed.looked = seen.now
-            self.follow(seen.model, seen.now)
+            self._followed(seen)
         return self._quality(seen, seen.live, range_, followed)
+
+    def _followed(self, seen: Seen) -> None:
+        """What labels say may fail; drift and alerts are looked at all the same."""
+        try:
+            self.follow(seen.model, seen.now)
+        except ClocheError as exc:
+            _log.warning("labels of %s cannot be followed now: %s", seen.model, exc)
+        except Exception as exc:  # noqa: BLE001
+            _log.error("labels of %s cannot be followed: %s", seen.model, exc, exc_info=exc)
 
     def news(self, model: str) -> object:
         """Something that is another when labels came since, or when there is more to be done."""

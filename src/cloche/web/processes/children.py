@@ -16,8 +16,6 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
 #: The exit status of a process that cannot work here and said why: it is not started again (EX_UNAVAILABLE).
 GIVES_UP = 69
-#: The exit status of a monitor that gets no processor: it is to be started with a larger claim (EX_TEMPFAIL).
-BEHIND = 75
 
 
 def pause_s(short_lives: int) -> float:

@@ -12,7 +12,6 @@ from cloche.logs import configure
 from cloche.monitoring.alerts.rules_file import rules_file
 from cloche.monitoring.watching import watcher
 from cloche.prediction_log import homes
-from cloche.prediction_log.monitoring import Monitor
 from cloche.registry import Registry
 from cloche.store import Store
 from cloche.web.processes import runtime
@@ -24,10 +23,10 @@ _log = logging.getLogger("cloche.monitor")
 LAST_FOLDS_S = 3.0
 
 
-def work(run: Path, stopping: Callable[[], bool], made: Callable[[Monitor], None]) -> int:
+def work(run: Path, stopping: Callable[[], bool]) -> int:
     """
-    Work until *stopping*; the exit status. *made* is told who works. Where the extra `monitor` is missing that is said
-    once, and segments wait in the store.
+    Work until *stopping*; the exit status. Where the extra `monitor` is missing that is said once, and segments wait in
+    the store.
     """
     server = runtime.server_of(RunFolder(run))
     configure(server.config.log_format)
@@ -39,7 +38,6 @@ def work(run: Path, stopping: Callable[[], bool], made: Callable[[Monitor], None
     store = Store.open(server.store, Path(server.cwd))
     rules = rules_file(server.monitor.rules, Path(server.cwd), os.environ)
     monitor = watcher(Registry(store), log=server.log, settings=server.monitor, rules=rules)
-    made(monitor)
     monitor.run(stopping)
     monitor.finish(LAST_FOLDS_S)
     return 0

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cloche.threads import ONE_THREAD
-from cloche.web.processes.children import BEHIND, GIVES_UP, Child
+from cloche.web.processes.children import GIVES_UP, Child
 from cloche.web.processes.folder import RunFolder, Watched, read_json
 from cloche.web.processes.heartbeats import Heartbeats
 from cloche.web.processes.lifeline import Lifeline
@@ -147,9 +147,6 @@ class Supervisor:
             self._templates.ended(child, status)
         elif status == GIVES_UP:
             child.wanted = False
-        elif status == BEHIND:
-            self._voice.warning("no processor is left for folding the log; from now on it takes a share")
-            child.arguments = (*child.arguments, "--hurry")
         elif self._drain_until is None and not self._run.failed.exists():
             self._voice.error(f"{child.name} ended (exit status {status})")
 
