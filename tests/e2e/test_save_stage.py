@@ -72,7 +72,7 @@ def test_the_manifest_tells_where_it_comes_from(saved, penguins):
 
 def test_the_reference_comes_from_the_test_set(saved):
     reference = json.loads((saved.directory / "reference.json").read_bytes())
-    assert set(reference) == {"schema", "inputs", "predictions", "calibration", "quality", "pairs"}
+    assert set(reference) == {"schema", "inputs", "predictions", "calibration", "quality", "pairs", "estimation"}
     assert reference["predictions"]["n"] == 86
     assert sum(one["n"] for one in reference["calibration"]) == 86
 
