@@ -16,57 +16,37 @@ from typing import Any, ClassVar
 import keras
 import msgspec
 
-from cloche.contract.model import Contract, Output
-from cloche.errors import ManifestError, MissingExtraError, MissingFileError, NotLoweredError, UsageError
-from cloche.flavors.base import Flavor
+from cloche.contract.model import Contract
+from cloche.errors import ManifestError, MissingExtraError, MissingFileError, NotLoweredError
 from cloche.flavors.keras import saved_model, storing
 from cloche.flavors.keras.session import KerasSession, refuse_unbuilt
 from cloche.flavors.tensors.describe import describe
+from cloche.flavors.tensors.flavor import TensorFlavor, interface_of
 from cloche.flavors.tensors.heads import Given, Meaning, head_of, rows_of, the_one
 from cloche.flavors.tensors.model import Description, TensorModel
-from cloche.manifest import Tolerance
 from cloche.onnx import OnnxModel
-from cloche.records import FrameSpec, ModelFacts, Outputs
+from cloche.records import FrameSpec, ModelFacts
 from cloche.trust import DEFAULT, TrustPolicy
 
 MODEL = "model.keras"
-_OPTIONS = ("task", "output")
 _ONNX = "cloche.flavors.keras.lowering"
 _CODE = "it holds a TensorFlow SavedModel, a program that may read and write files when it is opened or asked"
 
 
-class KerasFlavor(Flavor):
+class KerasFlavor(TensorFlavor):
     """Fitted `keras.Model`s, and SavedModels."""
 
     name: ClassVar[str] = "keras"
+    called: ClassVar[str] = "a Keras model"
     packages: ClassVar[tuple[str, ...]] = ("keras",)
-    fork_safe: ClassVar[bool] = False
-    onnx_first: ClassVar[bool] = True
     formats: ClassVar[tuple[str, ...]] = ("`model.keras`", "SavedModel")
     refuses: ClassVar[tuple[str, ...]] = (
         "layers outside Keras' own and `trust.allowed_types`",
         "a SavedModel whose digest or signer the operator does not trust",
     )
 
-    def framework(self, model: TensorModel) -> str:
-        """The library, its version, and what it computes with."""
-        return model.said.framework
-
-    def bundle(
-        self,
-        model: Any,
-        options: Mapping[str, Any],
-        inputs: Any,
-        *,
-        targets: Any = None,
-        classes: Sequence[Any] | Mapping[Any, Any] | None = None,
-        aside: Sequence[str] = (),
-    ) -> TensorModel:
-        """The model with what was found about its tensors; *options* are `task` and `output`; see `describe`."""
-        for name in options:
-            if name not in _OPTIONS:
-                raise UsageError(f"{name}: not an option of a Keras model; it has {', '.join(_OPTIONS)}")
-        given = Given(targets, classes, options.get("task"), options.get("output"))
+    def described(self, model: Any, given: Given, inputs: Any, aside: Sequence[str]) -> TensorModel:
+        """Read and ask the model, or the SavedModel; see `describe`."""
         session: KerasSession | saved_model.SavedModelSession
         if saved_model.is_saved_model(model):
             session = saved_model.SavedModelSession(model)
@@ -77,10 +57,6 @@ class KerasFlavor(Flavor):
         return TensorModel(
             session, describe(session, framework, inputs, aside, partial(_meaning, session, given)), model
         )
-
-    def tolerance(self, model: TensorModel) -> Tolerance:
-        """That of float32."""
-        return Tolerance("float32", 1e-5, 1e-5)
 
     def code(self, options: Mapping[str, Any]) -> str | None:
         """A SavedModel is a program; a `.keras` file of layers that are allowed is not."""
@@ -135,15 +111,8 @@ class KerasFlavor(Flavor):
             raise MissingExtraError("the ONNX form of a Keras model", exc.name or "onnx", "onnx") from exc
         if not isinstance(native.session, KerasSession):
             raise NotLoweredError("a SavedModel has no ONNX form here")
-        try:
-            interface = native.said.interface(tuple(column.name for column in frame.columns))
-        except ManifestError as exc:
-            raise NotLoweredError(str(exc)) from exc
+        interface = interface_of(native, frame)
         return OnnxModel(home.convert(native.session, [one.name for one in native.said.outputs]), interface)
-
-    def predict(self, native: TensorModel, frame: Any, output: Output) -> Outputs:
-        """What the model answers for *frame*."""
-        return native.predict(frame, output)
 
 
 def _meaning(session: Any, given: Given, answered: dict[str, Any], far: dict[str, Any], n: int) -> Meaning:
