@@ -25,7 +25,6 @@ from cloche.api.opening import open_version
 from cloche.api.workplace import workplace
 from cloche.errors import EngineMissingError, SaveRefusedError
 from cloche.saving import exported
-from cloche.trust import TrustPolicy
 from conftest import needs
 from processes import of_role
 from servers import Server, serving
@@ -123,8 +122,8 @@ def test_a_version_without_it_is_exported_where_it_answers_alike(tmp_path: Path)
     table = pd.DataFrame({"a": rng.normal(size=80), "b": rng.normal(size=80)})
     linear = make_pipeline(StandardScaler(), LogisticRegression()).fit(table, table.a > 0)
     cloche.save(linear, "linear", inputs=table, store=str(tmp_path / "store"), quiet=True)
-    _, opened = open_version(workplace(str(tmp_path / "store")), "linear")
-    assert opened.engine.name == "twin"
-    converted = exported(opened.directory, TrustPolicy())
+    here = workplace(str(tmp_path / "store"))
+    assert open_version(here, "linear")[1].engine.name == "twin"
+    converted = exported(open_version(here, "linear", engine="native")[1])
     assert [one.fields for one in converted.interface.inputs] == [("a", "b")]
     assert converted.raw

@@ -11,18 +11,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cloche.artifact import golden, open_artifact
+from cloche.artifact import OpenArtifact, golden
 from cloche.contract.model import Contract
 from cloche.engines import NativeEngine, guard
 from cloche.engines.onnx import open_onnx
-from cloche.errors import ArtifactError, ManifestError, MissingExtraError, NotLoweredError
+from cloche.errors import ArtifactError, EngineMissingError, ManifestError, MissingExtraError, NotLoweredError
 from cloche.flavors import Flavor
 from cloche.manifest import OnnxRecord, Tolerance
 from cloche.onnx import INTERFACE, MODEL, Interface, OnnxModel
 from cloche.records import FrameSpec, Table
 from cloche.saving import answering
 from cloche.saving.guarding import Trial, Verdict
-from cloche.trust import TrustPolicy
 
 TOLERANCE = Tolerance("float32", 1e-5, 1e-5)
 #: How far outside of the training range a model that computes in float32 itself is compared with its ONNX form.
@@ -40,22 +39,21 @@ def onnx_form(model: Any, flavor: Flavor, directory: Path, frame: FrameSpec, tri
     return OnnxRecord(found.refused, found.rows, found.boundary_rows, found.worst, TOLERANCE)
 
 
-def exported(directory: Path, trust: TrustPolicy) -> OnnxModel:
+def exported(opened: OpenArtifact) -> OnnxModel:
     """
-    The ONNX form of the artifact in *directory*: its own, or converted now and compared on golden and boundary rows.
+    The ONNX form of an artifact that was opened with its native engine: its own, or converted now and compared on
+    golden and boundary rows.
 
     Raises:
         NotLoweredError: it has none, or one that answers differently; the message says why.
         MissingExtraError: the converter or onnxruntime is not installed.
-        ArtifactError: the artifact will not be opened.
+        EngineMissingError: it was opened with another engine.
     """
-    opened = open_artifact(directory, trust)
+    directory, native = opened.directory, opened.engine
     if "onnx" in opened.manifest.engines:
         return OnnxModel((directory / MODEL).read_bytes(), Interface.from_json((directory / INTERFACE).read_bytes()))
-    native = opened.engine
     if not isinstance(native, NativeEngine):
-        native = open_artifact(directory, trust, engine="native").engine
-    assert isinstance(native, NativeEngine)
+        raise EngineMissingError(f"{opened.manifest.name}: there is no engine 'native' in this artifact")
     rows = [one.row for one in golden.read(directory / golden.GOLDEN)]
     trial = Trial(opened.compiled, answering.EngineHere(native), Table({}, 0, "numpy"), rows)
     converted, found = _tried(native.native, native.flavor, directory, native.frame, trial)

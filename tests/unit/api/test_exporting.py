@@ -14,7 +14,7 @@ import pytest
 import skops.io
 import yaml
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -23,7 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import cloche
 import warm
 from cloche.api import exporting, pyfunc
-from cloche.errors import InvalidInputError, UsageError
+from cloche.errors import InvalidInputError, NotLoweredError, UsageError
 from conftest import needs
 from servers import cloche_here
 
@@ -46,6 +46,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
         cloche.save(_mixed(), "mixed", inputs=TABLE, **told)
         cloche.save(_mixed(), "named", inputs=TABLE, classes=["young", "old"], **told)
         cloche.save(KNeighborsClassifier().fit(TABLE[["age"]], LABELS), "near", inputs=TABLE[["age"]], **told)
+        forest = make_pipeline(StandardScaler(), RandomForestClassifier(20, random_state=0))
+        cloche.save(forest.fit(TABLE[["age"]], LABELS), "forest", inputs=TABLE[["age"]], **told)
         hist = HistGradientBoostingClassifier(max_iter=2, categorical_features="from_dtype").fit(categories, LABELS)
         cloche.save(hist, "categories", inputs=categories, **told)
     return place
@@ -120,6 +122,14 @@ def test_onnx_answers_the_golden_rows(store: str, tmp_path: Path) -> None:
     done = cloche_here("export", "mixed", "--to", "onnx", "-o", str(tmp_path / "o"), "--json", "--store", store)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"] == ["interface.json", "model.onnx"]
+
+
+def test_a_forest_behind_a_scaler_is_not_exported(store: str, tmp_path: Path) -> None:
+    """Its thresholds are moved by float32: golden rows alone would not show it."""
+    needs(importlib.util.find_spec("skl2onnx"), "needs skl2onnx")
+    with pytest.raises(NotLoweredError, match="it would answer differently"):
+        exporting.export("forest", "onnx", tmp_path / "o", store=store)
+    assert not (tmp_path / "o").exists()
 
 
 @pytest.mark.parametrize(
