@@ -193,6 +193,26 @@ def refuse_pickle(raw: bytes, name: str, expected: str) -> None:
         raise WrongFormatError(f"{name}: expected {expected}, got a pickle or an archive, which is never opened here")
 
 
+def refuse_unfit(
+    estimator: Any, wrappers: Mapping[str, Any], fitted: Callable[[Any], bool], library: str, way: str
+) -> None:
+    """
+    Refuse what is no fitted estimator of one of the *wrappers* of *library*; *way* is how a subclass's model is saved.
+
+    Raises:
+        SaveRefusedError: it is a class, of another class than the library's own, or not fitted.
+    """
+    kind = type(estimator).__name__
+    if isinstance(estimator, type):
+        raise SaveRefusedError(f"expected a fitted model, got the class {estimator.__name__}; call .fit(X, y) first")
+    if wrappers.get(kind) is not type(estimator):
+        raise SaveRefusedError(
+            f"{kind} is no estimator of {library} itself, so it could not be opened elsewhere; {way}"
+        )
+    if not fitted(estimator):
+        raise SaveRefusedError(f"{kind} is not fitted; call .fit(X, y) before saving")
+
+
 class BoosterFlavor(Flavor):
     """What is alike in the libraries of boosters: the file, and what is done before it is trusted."""
 

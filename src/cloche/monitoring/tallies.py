@@ -73,10 +73,10 @@ class OutputTally(msgspec.Struct, omit_defaults=True):
         """Both together."""
         return OutputTally(
             self.rows + other.rows,
-            _merged(self.classes, other.classes),
+            merged(self.classes, other.classes),
             _either(self.number, other.number),
             _either(self.confidence, other.confidence),
-            _merged(self.sums, other.sums),
+            merged(self.sums, other.sums),
         )
 
 
@@ -105,9 +105,9 @@ class Tally(msgspec.Struct, omit_defaults=True):
         return Tally(
             self.requests + other.requests,
             self.rows + other.rows,
-            _merged(self.status, other.status),
-            _merged(self.latency, other.latency),
-            _merged(self.problems, other.problems),
+            merged(self.status, other.status),
+            merged(self.latency, other.latency),
+            merged(self.problems, other.problems),
             fields,
             self.output.plus(other.output),
             _added(self.products, other.products),
@@ -173,7 +173,8 @@ def _added(one: list[_N], other: list[_N]) -> list[_N]:
     return [left + right for left, right in zip(one, other, strict=True)]
 
 
-def _merged(one: Mapping[_K, _N], other: Mapping[_K, _N]) -> dict[_K, _N]:
+def merged(one: Mapping[_K, _N], other: Mapping[_K, _N]) -> dict[_K, _N]:
+    """The sums of both, by key."""
     found = dict(one)
     for key, value in other.items():
         found[key] = found[key] + value if key in found else value

@@ -10,7 +10,7 @@ from typing import Any
 import catboost
 
 from cloche.errors import SaveRefusedError, TamperedModelError
-from cloche.flavors.boosted import checked_parameters, expect, field, plain_parameters
+from cloche.flavors.boosted import checked_parameters, expect, field, plain_parameters, refuse_unfit
 from cloche.flavors.catboost import cbm
 
 SUFFIX = ".cbm"
@@ -27,16 +27,8 @@ def checked(estimator: Any) -> Any:
     Raises:
         SaveRefusedError: it is not fitted, or of a class that is not CatBoost's own.
     """
-    kind = type(estimator).__name__
-    if isinstance(estimator, type):
-        raise SaveRefusedError(f"expected a fitted model, got the class {estimator.__name__}; call .fit(X, y) first")
-    if _WRAPPERS.get(kind) is not type(estimator):
-        raise SaveRefusedError(
-            f"{kind} is no estimator of CatBoost itself, so it could not be opened elsewhere; save it as CatBoost's "
-            "own: model.save_model('model.cbm'), then cloche save model.cbm --name NAME"
-        )
-    if not fitted(estimator):
-        raise SaveRefusedError(f"{kind} is not fitted; call .fit(X, y) before saving")
+    own = "save it as CatBoost's own: model.save_model('model.cbm'), then cloche save model.cbm --name NAME"
+    refuse_unfit(estimator, _WRAPPERS, fitted, "CatBoost", own)
     return estimator
 
 

@@ -11,7 +11,15 @@ from lightgbm.basic import LightGBMError
 from lightgbm.compat import _LGBMLabelEncoder
 
 from cloche.errors import SaveRefusedError, TamperedModelError
-from cloche.flavors.boosted import checked_parameters, classes_of, classes_record, expect, field, plain_parameters
+from cloche.flavors.boosted import (
+    checked_parameters,
+    classes_of,
+    classes_record,
+    expect,
+    field,
+    plain_parameters,
+    refuse_unfit,
+)
 from cloche.flavors.lightgbm import text
 
 SUFFIX = ".txt"
@@ -30,16 +38,7 @@ def booster_of(estimator: Any) -> Any:
     """
     if type(estimator) is lightgbm.Booster:
         return estimator
-    kind = type(estimator).__name__
-    if isinstance(estimator, type):
-        raise SaveRefusedError(f"expected a fitted model, got the class {estimator.__name__}; call .fit(X, y) first")
-    if _WRAPPERS.get(kind) is not type(estimator):
-        raise SaveRefusedError(
-            f"{kind} is no estimator of LightGBM itself, so it could not be opened elsewhere; "
-            "save its booster: cloche.save(model.booster_, …)"
-        )
-    if not estimator.__sklearn_is_fitted__():
-        raise SaveRefusedError(f"{kind} is not fitted; call .fit(X, y) before saving")
+    refuse_unfit(estimator, _WRAPPERS, fitted, "LightGBM", "save its booster: cloche.save(model.booster_, …)")
     return estimator.booster_
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import xgboost
 
 from cloche.errors import SaveRefusedError, TamperedModelError
-from cloche.flavors.boosted import checked_parameters, expect, field, plain_parameters
+from cloche.flavors.boosted import checked_parameters, expect, field, plain_parameters, refuse_unfit
 from cloche.flavors.xgboost import content
 
 SUFFIX = ".ubj"
@@ -33,16 +33,7 @@ def booster_of(estimator: Any) -> Any:
     """
     if type(estimator) is xgboost.Booster:
         return estimator
-    kind = type(estimator).__name__
-    if isinstance(estimator, type):
-        raise SaveRefusedError(f"expected a fitted model, got the class {estimator.__name__}; call .fit(X, y) first")
-    if _WRAPPERS.get(kind) is not type(estimator):
-        raise SaveRefusedError(
-            f"{kind} is no estimator of XGBoost itself, so it could not be opened elsewhere; "
-            "save its booster: cloche.save(model.get_booster(), …)"
-        )
-    if not estimator.__sklearn_is_fitted__():
-        raise SaveRefusedError(f"{kind} is not fitted; call .fit(X, y) before saving")
+    refuse_unfit(estimator, _WRAPPERS, fitted, "XGBoost", "save its booster: cloche.save(model.get_booster(), …)")
     return estimator.get_booster()
 
 

@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-_K = TypeVar("_K")
+from cloche.monitoring.tallies import merged
+
 #: Delays are counted in buckets that grow by a tenth, from a second on.
 _LOG_DELAY: Final = math.log(1.1)
 
@@ -44,16 +45,16 @@ class QualityTally(msgspec.Struct, omit_defaults=True):
         """Both together."""
         return QualityTally(
             self.rows + other.rows,
-            _merged(self.said, other.said),
+            merged(self.said, other.said),
             self.labelled + other.labelled,
             self.late + other.late,
             self.corrected + other.corrected,
-            _merged(self.delay, other.delay),
+            merged(self.delay, other.delay),
             {
-                name: _merged(self.confusion.get(name, {}), other.confusion.get(name, {}))
+                name: merged(self.confusion.get(name, {}), other.confusion.get(name, {}))
                 for name in {**self.confusion, **other.confusion}
             },
-            _merged(self.sums, other.sums),
+            merged(self.sums, other.sums),
             _joined(self.bins, other.bins),
             {
                 name: _joined(self.scores.get(name, {}), other.scores.get(name, {}))
@@ -100,13 +101,6 @@ def delay_end(bucket: int) -> float:
 
 
 _N = TypeVar("_N", int, float)
-
-
-def _merged(one: Mapping[_K, _N], other: Mapping[_K, _N]) -> dict[_K, _N]:
-    found = dict(one)
-    for key, value in other.items():
-        found[key] = found[key] + value if key in found else value
-    return found
 
 
 def _joined(one: Mapping[int, list[_N]], other: Mapping[int, list[_N]]) -> dict[int, list[_N]]:
