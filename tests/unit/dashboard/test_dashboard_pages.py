@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,8 @@ from cloche.dashboard import assets
 from cloche.dashboard.overview import overview
 from cloche.dashboard.pages import field_page, model_page, nothing_page, report
 from cloche.dashboard.panels.panel import link_to
-from cloche.monitoring.documents import RANGES, ModelDocument, Series
+from cloche.dashboard.panels.quality import quality
+from cloche.monitoring.documents import RANGES, ConceptDrift, ModelDocument, ParitySample, Series
 
 DOCUMENTS = {
     "classes": made_up.document(),
@@ -214,3 +216,30 @@ def test_files_that_a_page_may_ask_for() -> None:
     assert b"MIT License" in assets.read("uplot.LICENSE.txt")
     with pytest.raises(KeyError):
         assets.read("../pages.py")
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        pytest.param(
+            {"concept": ConceptDrift(version=3, n=900)}, "none seen over 900 labels of version 3", id="no-drift"
+        ),
+        pytest.param(
+            {"concept": ConceptDrift(version=3, n=900, at=made_up.NOW, before=0.06, after=0.21)},
+            "mean loss 0.06, then 0.21 over 900 labels of version 3",
+            id="concept-drift",
+        ),
+        pytest.param(
+            {"parity": ParitySample(version=3, at=made_up.NOW, equal=49, different=1, request_id="06H", why="<b>row")},
+            "49 answers of version 3 the same, 1 different (06H: &lt;b&gt;row)",
+            id="parity",
+        ),
+        pytest.param(
+            {"parity": ParitySample(version=3, at=made_up.NOW, impossible=50, why="no scikit-learn here")},
+            "50 could not be asked (no scikit-learn here)",
+            id="parity-impossible",
+        ),
+    ],
+)
+def test_what_is_checked_beside_quality_is_told(facts: dict[str, Any], says: str) -> None:
+    assert says in quality(made_up.document(**facts))

@@ -31,10 +31,38 @@ def quality(document: ModelDocument) -> Html:
             tag("code", "POST /labels"),
             " with the request_id of the answer.",
         )
-        return panel("quality", "Quality", note, how)
+        return panel("quality", "Quality", note, how, _checks(document))
     drawn_ones = [(one, lines) for one in document.quality if (lines := _lines(one))]
     charts = tag("div", *(_metric(document, one, lines) for one, lines in drawn_ones), class_="charts")
-    return panel("quality", "Quality", note, charts if drawn_ones else None, _unmeasured(document))
+    return panel("quality", "Quality", note, charts if drawn_ones else None, _unmeasured(document), _checks(document))
+
+
+def _checks(document: ModelDocument) -> Html | None:
+    """Whether the loss has risen, and whether the model's own library still gives the logged answers."""
+    found = [*_concept(document), *_parity(document)]
+    return tag("ul", *(tag("li", one) for one in found), class_="hint back") if found else None
+
+
+def _concept(document: ModelDocument) -> list[Child]:
+    seen = document.concept
+    if seen is None:
+        return []
+    over = f" over {figures.count(seen.n)} labels of version {seen.version}"
+    if seen.at is None:
+        return [f"Concept drift: none seen{over}."]
+    change = f": mean loss {figures.number(seen.before)}, then {figures.number(seen.after)}{over}."
+    return [["Concept drift: seen ", figures.moment(seen.at), change]]
+
+
+def _parity(document: ModelDocument) -> list[Child]:
+    asked = document.parity
+    if asked is None:
+        return []
+    told = f": {asked.equal} answers of version {asked.version} the same, {asked.different} different"
+    if asked.impossible:
+        told += f", {asked.impossible} could not be asked"
+    first = f" ({asked.request_id}: {asked.why})" if asked.request_id else f" ({asked.why})" if asked.why else ""
+    return [["Asked again of the model's own library ", figures.moment(asked.at), f"{told}{first}."]]
 
 
 def _of_another(document: ModelDocument) -> bool:
