@@ -85,7 +85,7 @@ def test_every_answer_is_in_the_table_once_whatever_is_killed(lines_store_2: str
                 time.sleep(draws.uniform(0.0, 0.1))
             spool = spool_in(tmp_path / "spool")
             last = max(number for number, _, _ in spool.segments())
-            eventually(lambda: all(number > last for number, _, _ in spool.segments()), "an agent lives long enough")
+            eventually(lambda: all(number > last for number in waiting(spool)), "an agent lives long enough")
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(40) == 0, server.said()
         beside.terminate()
