@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,15 @@ import obstore
 from cloche.store import Store
 
 KINDS = ("folder", "s3")
+
+
+def copied(store: Path | str, place: Path) -> str:
+    """
+    A copy of a folder that may be written to.
+
+    What servers of other tests have logged into the shared one stays there: a copy begins without a log.
+    """
+    return str(shutil.copytree(store, place, ignore=shutil.ignore_patterns("log")))
 
 
 @dataclass(frozen=True)

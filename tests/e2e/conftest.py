@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 import cloche
 import warm
 from cloche.demo import train
+from stores import copied
 
 
 def _save(fitted: train.Fitted, store: str) -> None:
@@ -41,7 +41,7 @@ def penguins_store(tmp_path_factory: pytest.TempPathFactory) -> str:
 def _penguins_2(penguins_store: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store that holds penguins@1 (live) and penguins@2; nobody may write to it."""
     store = tmp_path_factory.mktemp("penguins") / "store"
-    shutil.copytree(penguins_store, store)
+    copied(penguins_store, store)
     fitted = train.fit(forest=True)
     _save(fitted, str(store))
     return str(store)
@@ -50,7 +50,7 @@ def _penguins_2(penguins_store: str, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def penguins_store_2(_penguins_2: str, tmp_path: Path) -> str:
     """The same, of the test's own."""
-    return str(shutil.copytree(_penguins_2, tmp_path / "store"))
+    return copied(_penguins_2, tmp_path / "store")
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +77,7 @@ def lines_store(_lines: str) -> str:
 def lines_store_2(_lines: str, tmp_path: Path) -> str:
     """The same, of the test's own."""
     store = tmp_path / "store"
-    shutil.copytree(_lines, store)
+    copied(_lines, store)
     return str(store)
 
 

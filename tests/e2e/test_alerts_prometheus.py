@@ -41,6 +41,7 @@ from conftest import needs
 from listeners import Listener, listening
 from processes import eventually
 from servers import Server, cloche_here, serving
+from stores import copied
 
 pytestmark = pytest.mark.e2e
 RULES = """
@@ -157,7 +158,7 @@ def stack(lines_store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     needs(all(binaries), "needs Prometheus and Alertmanager (Debian: prometheus, prometheus-alertmanager)")
     prometheus, alertmanager = map(str, binaries)
     folder = tmp_path_factory.mktemp("prometheus")
-    shutil.copytree(lines_store, folder / "store")
+    copied(lines_store, folder / "store")
     store = Store.open(str(folder / "store"), folder)
     ports = [free_port(), free_port()]
     with ExitStack() as open_:

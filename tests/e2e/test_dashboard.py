@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from cloche.registry import Registry
 from cloche.store import Store
 from conftest import needs
 from servers import Server, cloche, cloche_here, serving
+from stores import copied
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(180)]
 
@@ -82,7 +82,7 @@ def wait_for(what: Callable[[], Any], seconds: float = 60.0) -> Any:
 @pytest.fixture(scope="module")
 def managed(_penguins_2: str, tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[Managed]:
     store = tmp_path_factory.mktemp("dashboard") / "store"
-    shutil.copytree(_penguins_2, store)
+    copied(_penguins_2, store)
     shelf = Shelf(Store.open(str(store), store.parent))
     for one in (
         made_up.document(live=1), made_up.document(range_="7d", version=1), made_up.number_document(range_="24h"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from processes import eventually
 from servers import Server, serving
 from servers import cloche as command
 from spooled import frames, logging_into, spool_in
+from stores import copied
 
 pytestmark = pytest.mark.e2e
 SECRET = b"0123456789abcdef"
@@ -56,7 +56,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(visits_store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("labels")
-    store = str(shutil.copytree(visits_store, folder / "store"))
+    store = copied(visits_store, folder / "store")
     (folder / "secret").write_bytes(SECRET)
     scopes = {
         "all": ["--scope", "predict", "--scope", "label"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import struct
 import threading
 from pathlib import Path
@@ -20,6 +19,7 @@ from cloche.store import Store
 from processes import eventually
 from servers import serving
 from spooled import frames, logging_into, requests, schemas, spool_in
+from stores import copied
 
 pytestmark = pytest.mark.e2e
 VISIT = {"pages": 12.125, "age": 33.375, "customer": "cust-7731", "shop": "sh-north", "day": "2026-11-24T09:30:00"}
@@ -34,7 +34,7 @@ def packed(value: float) -> bytes:
 @pytest.fixture
 def store(visits_store: str, tmp_path: Path) -> str:
     """A store of the test's own."""
-    return str(shutil.copytree(visits_store, tmp_path / "store"))
+    return copied(visits_store, tmp_path / "store")
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ import pytest
 
 from conftest import needs
 from servers import Server, cloche, serving
+from stores import copied
 
 pytestmark = pytest.mark.e2e
 T = TypeVar("T")
@@ -87,7 +88,7 @@ def wait_for(what: Callable[[], T | None], seconds: float = 60.0) -> T:
 @pytest.fixture(scope="module")
 def managed(penguins_store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
     store = tmp_path_factory.mktemp("managed") / "store"
-    shutil.copytree(penguins_store, store)
+    copied(penguins_store, store)
     made = cloche("keys", "create", "--scope", "metrics", "--scope", "view", store=store)
     with serving(["penguins"], store=store, flags=["--workers", "2", "--management-port", "0"]) as server:
         login = wait_for(lambda: re.search(r"manage +(\S+)", server.said()))[1]
@@ -262,7 +263,7 @@ sys.exit(server.run(here.registry, ["penguins"], config=config, trust=here.trust
 def test_one_process_has_the_port_too(penguins_store: str, tmp_path: Path) -> None:
     """What serves on macOS and Windows."""
     store, log = tmp_path / "store", tmp_path / "log"
-    shutil.copytree(penguins_store, store)
+    copied(penguins_store, store)
     key = cloche("keys", "create", "--scope", "metrics", "--scope", "view", store=store).stdout.strip()
     with log.open("wb") as out, subprocess.Popen(
         [sys.executable, "-c", ONE_PROCESS, str(store)], stdout=out, stderr=out

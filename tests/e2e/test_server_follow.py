@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from cloche.errors import InvalidInputError
 from cloche.registry import Registry
 from cloche.store import Store
 from servers import serving
+from stores import copied
 
 pytestmark = pytest.mark.e2e
 ROW = {"a": 1.0, "b": 2.0}
@@ -27,7 +27,7 @@ ROW = {"a": 1.0, "b": 2.0}
 @pytest.fixture(scope="module")
 def store(lines_store: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store with lines@1 (live) and lines@2."""
-    return str(shutil.copytree(lines_store, tmp_path_factory.mktemp("lines") / "store"))
+    return copied(lines_store, tmp_path_factory.mktemp("lines") / "store")
 
 
 def eventually(found: Callable[[], Any], wanted: Any, *, seconds: float = 60.0) -> None:
@@ -39,7 +39,7 @@ def eventually(found: Callable[[], Any], wanted: Any, *, seconds: float = 60.0) 
 
 def test_while_the_store_is_away_the_server_answers_and_says_so(store: str, tmp_path: Path) -> None:
     place = tmp_path / "store"
-    shutil.copytree(store, place)
+    copied(store, place)
     with serving(["lines"], store=place) as server:
 
         def degraded() -> Any:
@@ -56,7 +56,7 @@ def test_while_the_store_is_away_the_server_answers_and_says_so(store: str, tmp_
 
 def test_a_damaged_version_is_refused_here_and_the_old_one_goes_on(store: str, tmp_path: Path) -> None:
     place = tmp_path / "store"
-    shutil.copytree(store, place)
+    copied(store, place)
     registry = Registry(Store.open(str(place), tmp_path))
     with serving(["lines"], store=place, env={"CLOCHE_CACHE": str(tmp_path / "cache")}) as server:
         serving_now = httpx.get(f"{server.url}/metadata").json()["serving"]["serving"]["1"]
