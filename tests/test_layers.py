@@ -69,7 +69,7 @@ HOMES = {
     "safetensors": ("graph.weights", "flavors.torch"),
     "pandas": ("tables.pandas_home", "demo"),
     "polars": ("tables.polars_home",),
-    "pyarrow": ("tables.arrow_home", "tables.arrow_stream", "prediction_log.arrow_home"),
+    "pyarrow": ("tables.arrow_home", "tables.arrow_stream", "prediction_log.arrow_home", "prediction_log.delta_home"),
     "deltalake": ("prediction_log.delta_home",),
     "cloudpickle": (),
     "pickle": ("importers.pickles",),

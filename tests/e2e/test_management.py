@@ -176,7 +176,8 @@ def test_a_killed_worker_loses_no_count(managed: Managed) -> None:
     wait_for(lambda: not pids & {one["pid"] for one in managed.status()["workers"] if one["alive"]})
     for _ in range(10):
         wait_for(lambda: _answers(managed))
-    assert wait_for(lambda: managed.counted() == before + 10)  # an answer is counted when it has left
+    # An answer is counted when it has left: one from before may have come in after `before` was asked for.
+    assert wait_for(lambda: managed.counted() >= before + 10)
 
 
 def _answers(managed: Managed) -> bool:

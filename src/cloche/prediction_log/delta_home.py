@@ -6,7 +6,9 @@ Nothing is written that names a value: statistics are kept of ids and times alon
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import re
 import time
@@ -17,6 +19,7 @@ from typing import Any, Final
 import msgspec
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from cloche.errors import LogRaceError, ObjectNotFoundError, StoreError, StoreUnreachableError
 from cloche.store import Store
@@ -132,13 +135,26 @@ class LogTable:
         """The rows that *wanted* (an Arrow expression) wants, of *columns*, as an Arrow table."""
         with errors(self._store, self.path):
             names = None if columns is None else list(columns)
-            return self.handle.to_pyarrow_dataset().to_table(columns=names, filter=wanted)
+            return self._dataset().to_table(columns=names, filter=wanted)
 
     def batches(self, wanted: Any = None, columns: Collection[str] | None = None) -> Iterator[Any]:
         """The rows that *wanted* wants, of *columns*, as record batches."""
         with errors(self._store, self.path):
             names = None if columns is None else list(columns)
-            yield from self.handle.to_pyarrow_dataset().scanner(columns=names, filter=wanted).to_batches()
+            yield from self._dataset().scanner(columns=names, filter=wanted).to_batches()
+
+    def _dataset(self) -> Any:
+        """
+        Its files as Arrow reads them.
+
+        From a folder Arrow reads itself; elsewhere its threads read through files of Python, and one that still holds
+        such a file when the interpreter ends takes the process with it (apache/arrow#34314): see `_let_go`.
+        """
+        if self._store.root is None:
+            _let_go()
+            return self.handle.to_pyarrow_dataset()
+        location, _ = self._store.location(self.path)
+        return self.handle.to_pyarrow_dataset(filesystem=SubTreeFileSystem(location, LocalFileSystem()))
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -327,3 +343,9 @@ def _stale(exc: DeltaError) -> bool:
 
 def _line(exc: BaseException) -> str:
     return " ".join(str(exc).split())[:300]
+
+
+@functools.cache
+def _let_go() -> None:
+    """At exit give Arrow's threads, which are done within microseconds, the time to put down what they read from."""
+    atexit.register(time.sleep, 0.05)
