@@ -31,6 +31,8 @@ MODEL_LIBRARIES = "scikit-learn==1.5.2 numpy==1.26.4 pandas==2.2.3 joblib"  # th
 CASES = (("W1", 1), ("W1", 16), ("W1", 64), ("W2", 16))
 #: Requests a second in the open loop, for model a; a server is not asked for more than 80 % of what it can do.
 RATES = (1_000, 5_000, 10_000)
+#: So long a server may work on what the closed loops left behind, before the open loop begins.
+REST_S = 180.0
 #: Fits and publishes with one thread, as the servers compute.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _REMOVED = shutil.ignore_patterns("venvs", "run", "logs")
@@ -154,6 +156,8 @@ def interleaved(running: list[Running], chosen: argparse.Namespace) -> Iterator[
                 if (work, connections) == ("W1", 64):
                     best[one.name] = max(best.get(one.name, 0.0), record["rps"])
                 yield {"kind": "closed", "round": number, **record}
+    for one in running:
+        rest(one)
     for record in open_loops(running, best, chosen.seconds):
         answered[record["server"]] += record["n"]
         yield record
@@ -193,6 +197,23 @@ def wrk(one: Running, work: str, connections: int, seconds: int) -> dict[str, An
     output = subprocess.run([*command, url], env=environment_, capture_output=True, text=True, check=True).stdout
     found: dict[str, Any] = json.loads(output.partition("RESULT ")[2].partition("\n")[0])
     return found
+
+
+def rest(one: Running) -> None:
+    """
+    Wait until a server has done what the closed loops left it: cloche's monitor has rows of minutes to fold.
+
+    What an open loop logs is folded while it runs, as at any steady rate.
+    """
+    end, before, quiet = time.monotonic() + REST_S, one.cpu_s(), 0
+    while time.monotonic() < end:
+        time.sleep(2.0)
+        now = one.cpu_s()
+        quiet = quiet + 1 if now - before < 0.1 else 0
+        if quiet == 3:  # a monitor looks every few seconds
+            return
+        before = now
+    print(f"{one.name} {one.model}: still at work after {REST_S:g} s", flush=True)
 
 
 def open_loops(running: list[Running], best: dict[str, float], seconds: int) -> Iterator[dict[str, Any]]:
