@@ -33,7 +33,7 @@ ROWS = (
     ("profile", "tables", "evaluation"),
     ("contract", "graph", "signing"),
     ("manifest", "trust", "audit", "ed25519"),
-    ("records", "store", "logs", "metrics", "ids", "pipes", "http1", "markup"),
+    ("records", "store", "logs", "metrics", "ids", "pipes", "http1", "markup", "features"),
     ("integrity", "config", "rates", "frame_spec"),
     ("errors", "_version", "threads", "first_use"),
 )

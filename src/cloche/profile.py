@@ -2,11 +2,13 @@
 The inputs of `reference.json`: what the monitor compares today's rows with.
 
 One field at a time, so no row can be put together again from it; of a private field nothing, of a key only
-how many values there are, of free text only its length.
+how many values there are, of free text only its length and, of some rows, how many words fall into each of a few
+buckets (`cloche.features`).
 """
 
 from __future__ import annotations
 
+import base64
 import datetime
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from cloche import features
 from cloche.contract.model import Contract, Field
 from cloche.records import Column, Table
 
@@ -24,6 +27,10 @@ MAX_PAIRED = 25
 #: Values of a context that are told apart.
 MAX_GROUPS = 20
 MIN_ROWS_OF_A_GROUP = 20
+#: Rows of a text or a vector that a classifier learns what is usual from.
+MAX_SAMPLED = 300
+#: Vectors whose middle and spread are measured.
+MAX_FITTED = 10_000
 _NUMERIC = ("number", "integer")
 
 
@@ -33,11 +40,36 @@ def profile(table: Table, contract: Contract) -> dict[str, dict[str, Any]]:
 
     `bins.counts[i]` counts values from `bins.edges[i]` up to, and only for the last bin including, `edges[i + 1]`.
     """
-    return {
+    found = {
         field.name: _field(field, table.columns[field.name])
         for field in contract.fields
         if field.name in table.columns and not field.private
     }
+    for field in contract.inputs if contract.log_inputs == "keep" else ():  # else there is nothing to compare it with
+        if (one := found.get(field.name)) is not None and (sample := _sample(table.columns[field.name], one)):
+            one["sample"] = sample
+    return found
+
+
+def _sample(column: Column, summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A uniform sample of the texts or vectors as features, in an order of its own; None of other fields."""
+    present = column.present()
+    if not {"norm", "characters"} & summary.keys() or not len(present):
+        return None
+    drawn = present[np.random.default_rng(0).permutation(len(present))[:MAX_SAMPLED]].tolist()
+    known = _vectors(present) if "norm" in summary else features.WordCounts()
+    if known is None:
+        return None
+    _, rows = known.rows(drawn if "norm" in summary else [str(value) for value in drawn])
+    return {"features": known.to_dict(), "rows": base64.b64encode(rows.tobytes()).decode()} if len(rows) else None
+
+
+def _vectors(present: np.ndarray[Any, Any]) -> features.Projection | None:
+    """How vectors are described, where all that hold numbers only are of one length."""
+    finite = [vector for vector in present if np.isfinite(vector).all()]
+    if not finite or len({len(vector) for vector in finite}) > 1 or not len(finite[0]):
+        return None
+    return features.Projection.fitted(np.array(finite[:MAX_FITTED], dtype=np.float64))
 
 
 def pairs(table: Table, contract: Contract, profiled: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -116,6 +116,13 @@ ALL = (
         combine="max",
     ),
     Family(
+        "cloche_drift_classifier_auc",
+        "gauge",
+        "How well a classifier tells the last window of texts or vectors from the reference: 0.5 not at all, 1 always.",
+        ("model", "field"),
+        combine="max",
+    ),
+    Family(
         "cloche_quality",
         "gauge",
         "A metric of the answers: realised from labels, estimated without, or the baseline when it was saved.",

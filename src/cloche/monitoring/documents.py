@@ -66,7 +66,8 @@ class FieldDrift(msgspec.Struct, frozen=True, kw_only=True):
     """
     The verdict on one field, or on the answers (`name` "prediction", "confidence").
 
-    `effect` is in the units of `threshold` (`measure` names it); `p` is adjusted for all fields of the model.
+    `effect` is in the units of `threshold`; `measure` names what says most: "psi", "classifier" (of texts and vectors,
+    as the PSI that its AUC stands for) or "correlation". `p` is adjusted for all fields of the model.
     """
 
     name: str

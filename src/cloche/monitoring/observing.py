@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -38,6 +39,7 @@ from cloche.monitoring.reference import Reference
 from cloche.monitoring.references import References
 from cloche.monitoring.rollups import RollUp, history
 from cloche.monitoring.rollups.recent import Recent
+from cloche.monitoring.samples import merged
 from cloche.monitoring.shelf import Shelf
 from cloche.monitoring.tallies import Tally, served, summed
 from cloche.registry import Registry, RouteEvent
@@ -201,7 +203,7 @@ class Observer:
             watched.keepers = {live: Keeper(self._settings)}  # another version, another reference: windows begin anew
             keeper = watched.keepers[live]
         start = keeper.until or now - _BACK_S
-        those = history(self._registry.store, watched.model, start, now, version=live)
+        those = history(self._registry.store, watched.model, start, now, version=live, sampled=reference.sampled)
         slots = _by_minute([one for one in those if one.start + one.seconds <= now - _SETTLED_S])
         if keeper.take(slots) or live not in watched.verdicts:
             watched.verdicts = {live: verdicts(reference, list(keeper.closed), self._settings)}
@@ -323,11 +325,13 @@ def _routes(state: object) -> list[tuple[str, list[int]]]:
 
 def _by_minute(rollups: Sequence[RollUp]) -> list[Slot]:
     """All routes together."""
-    held: dict[tuple[int, int], Tally] = {}
+    held: dict[tuple[int, int], list[RollUp]] = defaultdict(list)
     for one in rollups:
-        key = (one.start, one.seconds)
-        held[key] = held[key].plus(one.tally) if key in held else one.tally
-    return [Slot(float(start), float(seconds), tally) for (start, seconds), tally in sorted(held.items())]
+        held[one.start, one.seconds].append(one)
+    return [
+        Slot(float(start), float(seconds), summed(one.tally for one in those), merged(one.samples for one in those))
+        for (start, seconds), those in sorted(held.items())
+    ]
 
 
 def _marks(routes: Sequence[RouteEvent], start: float) -> list[Mark]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,9 +10,23 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from cloche import features
 from cloche.evaluation.chances import logit
+from cloche.features import Features, Rows
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceSample:
+    """Some rows of the reference as features: `rows` has `features.width` bytes a row."""
+
+    features: Features
+    rows: bytes
+
+    def matrix(self) -> Rows:
+        """The rows, (n, width)."""
+        return np.frombuffer(self.rows, dtype=np.uint8).reshape(-1, self.features.width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,7 @@ class FieldReference:
     variance: float | None = None
     measure: str = "value"  #: what is counted: "value", "characters", "norm"
     groups: tuple[str, ...] = ()  #: of a context of texts, the values that quality is told by
+    sample: ReferenceSample | None = None  #: of a text or a vector, what a classifier compares
     importance: float | None = None  #: how much worse the model answers without it, where that was measured
 
     @property
@@ -89,9 +105,19 @@ class Reference:
     correlations: tuple[float, ...] = ()
     estimation: Estimation | None = None
 
+    @property
+    def sampled(self) -> bool:
+        """Whether rows of any field are sampled."""
+        return any(one.sample is not None for one in self.fields.values())
+
     @classmethod
     def of(cls, raw: bytes | None) -> Reference:
-        """Parse the bytes of `reference.json`; keys that are not known yet are passed over."""
+        """
+        Parse the bytes of `reference.json`; keys that are not known yet are passed over.
+
+        Raises:
+            ValueError: a sample is none that this cloche can read.
+        """
         if raw is None:
             return cls()
         document = msgspec.json.decode(raw)
@@ -129,8 +155,18 @@ def _field(name: str, given: Mapping[str, Any]) -> FieldReference:
         variance=numbers.get("variance"),
         measure=measured or "value",
         groups=tuple(given.get("groups") or ()),
+        sample=_sample(given.get("sample")),
         importance=given.get("importance"),
     )
+
+
+def _sample(given: Mapping[str, Any] | None) -> ReferenceSample | None:
+    if given is None:
+        return None
+    known, rows = features.of(given["features"]), base64.b64decode(given["rows"], validate=True)
+    if len(rows) % known.width:
+        raise ValueError(f"sample: expected rows of {known.width} bytes, got {len(rows)} bytes")
+    return ReferenceSample(known, rows)
 
 
 def _classes(answers: Mapping[str, Any]) -> FieldReference | None:

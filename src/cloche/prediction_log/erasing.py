@@ -2,7 +2,8 @@
 Erasing a person: every row of a model in which a field has one value, and every label about those rows.
 
 The order: land and fold what waits, record the erasure (from then on no fold lets such rows in), write the days anew
-that hold such rows, then take away every old file and commit. A run that was killed is simply made again.
+that hold such rows (and the roll-ups of these days, without samples), then take away every old file and commit. A run
+that was killed is simply made again.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cloche.errors import LogRaceError, StoreError
@@ -97,11 +99,12 @@ def erase(store: Store, wanted: Wanted, *, spool: Spool | None = None) -> Erased
         found = _met(table, record)
         gone |= found.answers
         rows += sum(found.days.values())
-        _rewrite(store, table.path, record, found.days, frozenset())
+        _rewrite(store, layout.rollups(record.model), found.days, _unsampled)  # first: what is killed begins anew
+        _rewrite(store, table.path, found.days, partial(_left, record=record, gone=frozenset()))
     for table in _labels(store, record):
         days = _met_labels(table, record, frozenset(gone))
         labels += sum(days.values())
-        _rewrite(store, table.path, record, days, frozenset(gone))
+        _rewrite(store, table.path, days, partial(_left, record=record, gone=frozenset(gone)))
     objects = _scrub(store, record)
     erasures.end(store, Done(id=record.id, at=_now(), rows=rows, labels=labels, answers=tuple(sorted(gone))))
     for one in erasures.unfinished(store):
@@ -159,12 +162,15 @@ def _met_labels(table: Any, record: Erasure, gone: frozenset[str]) -> dict[str, 
 # -- taking away -----------------------------------------------------------------------------------
 
 
-def _rewrite(store: Store, path: str, record: Erasure, days: Collection[str], gone: frozenset[str]) -> None:
+def _rewrite(store: Store, path: str, days: Collection[str], left: Callable[[Any, str], Any]) -> None:
+    """Let *left* (a reader of what stays, from a table and a day) be all that the table holds of *days*."""
     for day in sorted(days):
         for _ in range(_ATTEMPTS):
             table = home("delta").LogTable.open(store, path)
+            if table is None or day not in table.dates():
+                break
             try:
-                table.replace(day, _left(table, record, day, gone))
+                table.replace(day, left(table, day))
                 break
             except LogRaceError:
                 continue
@@ -172,7 +178,13 @@ def _rewrite(store: Store, path: str, record: Erasure, days: Collection[str], go
             raise StoreError(f"store {store.describe()}: {path}: others write too often; erase again")
 
 
-def _left(table: Any, record: Erasure, day: str, gone: frozenset[str]) -> Any:
+def _unsampled(table: Any, day: str) -> Any:
+    """A reader of the roll-ups of a day, without samples: nobody knows which of their rows were of whom."""
+    arrow = home("arrow")
+    return arrow.reader(table.schema, map(arrow.without_samples, table.batches(arrow.on_day(day))))
+
+
+def _left(table: Any, day: str, *, record: Erasure, gone: frozenset[str]) -> Any:
     """A reader of what stays of a day."""
     arrow = home("arrow")
     labels = table.path == layout.labels(record.model)
@@ -192,7 +204,7 @@ def _left(table: Any, record: Erasure, day: str, gone: frozenset[str]) -> Any:
 def _scrub(store: Store, record: Erasure) -> int:
     """Old files and commits of the tables, and damaged segments, of which nobody can say what they hold."""
     objects = 0
-    for table in upkeep.opened(store):
+    for table in upkeep.opened(store, counted=True):
         if record.concerns(table.path):
             objects += table.scrub(record.id)
     for path in store.list(layout.DAMAGED):

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from cloche.contract.model import Output
+from cloche.contract.model import Contract, Output
 from cloche.evaluation import calibration_bins
 from cloche.manifest import Metric
 from cloche.records import Outputs
@@ -43,6 +43,16 @@ def to_json(
         "pairs": pairs,
         "estimation": estimation,
     }
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def for_rules(raw: bytes, contract: Contract) -> bytes:
+    """The bytes of a `reference.json` without samples of fields that *contract* keeps out of the log by now."""
+    document = msgspec.json.decode(raw)
+    for name, one in (document.get("inputs") or {}).items():
+        field = contract.field(name)
+        if field is None or field.private or contract.log_inputs != "keep":
+            one.pop("sample", None)
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 

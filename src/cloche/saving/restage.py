@@ -21,7 +21,7 @@ from cloche.contract.overrides import apply_overrides
 from cloche.errors import InvalidInputError, SaveRefusedError
 from cloche.manifest import MANIFEST, SIGNATURE, identity
 from cloche.records import Outputs
-from cloche.saving import card, synthetic, writing
+from cloche.saving import card, reference, synthetic, writing
 from cloche.saving.reference import FILE as REFERENCE
 from cloche.saving.request import Staged
 from cloche.trust import TrustPolicy
@@ -60,6 +60,7 @@ def recontract(
         rows, outputs = _golden(target, compiled, opened.engine)
         golden_rows.write(target / writing.GOLDEN, rows, outputs)
         (target / writing.CONTRACT).write_bytes(contract.to_json())
+        (target / REFERENCE).write_bytes(reference.for_rules((target / REFERENCE).read_bytes(), contract))
         manifest = writing.with_changes(
             opened.manifest, created=writing.now(), created_by=created_by, lineage={"from": opened.identity}
         )

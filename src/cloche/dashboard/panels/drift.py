@@ -101,9 +101,11 @@ def _row(document: ModelDocument, one: FieldDrift, most: float, up: str | None) 
 def _effect(one: FieldDrift) -> list[Child]:
     if one.effect is None:
         return [figures.NONE]
+    area = one.measures.get("classifier_auc")
     return [
         figures.number(max(one.effect, 0.0) if one.measure == "psi" else one.effect),
         tag("small", f"{_named(one)}, limit {figures.number(one.threshold)}"),
+        tag("small", f"AUC {figures.number(area)}") if area is not None else None,
     ]
 
 
@@ -130,6 +132,9 @@ def _tiny(one: FieldDrift) -> Child:
 
 _MEASURES: Final = {
     "psi": "PSI",
+    "classifier": "PSI by classifier",
+    "classifier_auc": "Domain classifier, AUC",
+    "classifier_p": "Domain classifier, p",
     "jensen_shannon": "Jensen–Shannon distance",
     "total_variation": "Total variation",
     "chi_square_p": "Chi-square, p",
@@ -164,7 +169,7 @@ def field_detail(one: FieldDrift) -> Html:
         tag("p", _trend(one), class_="of"),
         tag("div", sparkline(one.trend, _trend(one), threshold=one.threshold), class_="trend"),
         tag("h3", "Other measures of the last window"),
-        tag("p", "For the reader: no verdict follows from these.", class_="of"),
+        tag("p", "For the reader: no verdict follows from these but the classifier's.", class_="of"),
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in measured), class_="facts")
         if measured
         else empty("None yet: no window is full."),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from cloche.monitoring.documents import DriftState, FieldDrift, Histogram
-from cloche.monitoring.drift import deciding, field_cells, measures
+from cloche.monitoring.drift import classifier, deciding, field_cells, measures
 from cloche.monitoring.drift.correlations import correlations
 from cloche.monitoring.drift.deciding import DriftSettings
 from cloche.monitoring.drift.field_cells import Cells
@@ -88,18 +88,43 @@ def _answers(reference: Reference, windows: Sequence[Slot]) -> list[_Subject]:
 
 def _judged(subjects: Sequence[_Subject], windows: Sequence[Slot], settings: DriftSettings) -> list[FieldDrift]:
     rows = np.array([window.tally.rows for window in windows])
-    compared = [_compared(one.cells, rows, settings) for one in subjects]
-    effect, p = np.array([one[0] for one in compared]), np.array([one[1] for one in compared])
-    small = np.array([one.reference.n < MIN_REFERENCE_ROWS for one in subjects])
-    p[small] = 1.0
-    states = deciding.decide(effect, p, rows, settings, settings.effect)
+    seen = [_Seen(place, *_compared(one.cells, rows, settings)) for place, one in enumerate(subjects)]
+    seen += [_classified(place, one.reference, windows) for place, one in enumerate(subjects) if one.reference.sample]
+    small = [one.reference.n < MIN_REFERENCE_ROWS for one in subjects]
+    p = np.array([np.ones(len(rows)) if small[one.subject] else one.p for one in seen])
+    states = deciding.decide(np.array([one.effect for one in seen]), p, rows, settings, settings.effect)
     adjusted = deciding.adjust(p)
-    return [
-        _told(one, windows, states[place], effect[place], adjusted[place], settings)
-        if not small[place]
-        else _nothing(one.reference, f"the reference has {one.reference.n} rows, a verdict needs {MIN_REFERENCE_ROWS}")
-        for place, one in enumerate(subjects)
-    ]
+    found = []
+    for place, one in enumerate(subjects):
+        if small[place]:
+            why = f"the reference has {one.reference.n} rows, a verdict needs {MIN_REFERENCE_ROWS}"
+            found.append(_nothing(one.reference, why))
+            continue
+        mine = [row for row, each in enumerate(seen) if each.subject == place]
+        last = max(mine, key=lambda row: (states[row, -1], np.nan_to_num(seen[row].effect[-1], nan=-np.inf)))
+        shown = replace(seen[last], p=adjusted[last])
+        found.append(_told(one, windows, states[mine].max(axis=0), shown, settings, _measures(one, seen[mine[-1]])))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One way to compare a field: effect and p by window; `areas` where it is a classifier."""
+
+    subject: int
+    effect: np.ndarray[Any, Any]
+    p: np.ndarray[Any, Any]
+    areas: np.ndarray[Any, Any] | None = None
+
+    @property
+    def measure(self) -> str:
+        return "psi" if self.areas is None else "classifier"
+
+
+def _classified(subject: int, reference: FieldReference, windows: Sequence[Slot]) -> _Seen:
+    assert reference.sample is not None
+    areas, p = classifier.over(reference.sample, [window.samples.get(reference.name) for window in windows])
+    return _Seen(subject, classifier.psi_of(areas), p, areas)
 
 
 def _compared(
@@ -121,10 +146,11 @@ def _told(
     one: _Subject,
     windows: Sequence[Slot],
     states: np.ndarray[Any, Any],
-    effect: np.ndarray[Any, Any],
-    p: np.ndarray[Any, Any],
+    shown: _Seen,
     settings: DriftSettings,
+    measured: dict[str, float | None],
 ) -> FieldDrift:
+    """*states* are of all measures together; *shown* is the one that says most."""
     last = int(states[-1])
     tally = None if one.tallies is None else one.tallies[-1]
     n = int(one.cells.current[-1].sum())
@@ -133,20 +159,21 @@ def _told(
         name=one.reference.name,
         type=one.reference.type,
         state=_STATES[last],
-        effect=float(effect[-1]),
+        measure=shown.measure,
+        effect=float(shown.effect[-1]),
         threshold=settings.effect,
-        p=float(p[-1]),
+        p=float(shown.p[-1]),
         n=n,
         reference_n=int(one.cells.reference.sum()),
-        why=_why(last, float(effect[-1]), float(p[-1]), windows[-1].tally.rows, settings),
+        why=_why(last, shown, windows[-1].tally.rows, settings),
         since=windows[int(changed[-1]) + 1 if len(changed) else 0].start,
         importance=one.reference.importance,
         missing=_share(tally, "missing"),
         missing_reference=one.reference.missing / one.reference.n if one.reference.n else None,
         outside=None if tally is None or not tally.n else (tally.below + tally.above) / tally.n,
         unseen=_share(tally, "unseen"),
-        measures=_measures(one, tally),
-        trend=[float(value) for value in effect],
+        measures=measured,
+        trend=[None if np.isnan(value) else float(value) for value in shown.effect],
         histogram=_histogram(one),
     )
 
@@ -155,21 +182,32 @@ def _share(tally: FieldTally | None, what: str) -> float | None:
     return None if tally is None or not tally.n else float(getattr(tally, what) / tally.n)
 
 
-def _why(state: int, effect: float, p: float, rows: int, settings: DriftSettings) -> str:
+def _why(state: int, shown: _Seen, rows: int, settings: DriftSettings) -> str:
     if state == deciding.INSUFFICIENT:
         return f"{rows} rows, a verdict needs {settings.min_rows}"
+    effect, p = float(shown.effect[-1]), float(shown.p[-1])
     told = f"PSI {max(effect, 0.0):.3f} beyond chance (matters from {settings.effect:g}), p {p:.2g}"
+    if shown.areas is not None:
+        told = (
+            f"a classifier tells it from the reference, AUC {shown.areas[-1]:.2f} (a PSI of {effect:.2f}, matters from "
+            f"{settings.effect:g}), p {p:.2g}"
+        )
     if state == deciding.SMALL and effect >= settings.effect:
         return f"{told}; a verdict needs it in {settings.persist} windows one after the other"
     return {deciding.OK: "as in the reference: ", deciding.SMALL: "different, but little: "}.get(state, "") + told
 
 
-def _measures(one: _Subject, tally: FieldTally | None) -> dict[str, float | None]:
-    """Other ways to look at the last window, for the reader; no verdict follows from them."""
+def _measures(one: _Subject, other: _Seen) -> dict[str, float | None]:
+    """
+    Other ways to look at the last window, for the reader; of these only the classifier's makes a verdict.
+    """
     before, now = one.cells.reference, one.cells.current[-1]
+    found: dict[str, float | None] = {}
+    if other.areas is not None and not np.isnan(other.areas[-1]):
+        found = {"classifier_auc": float(other.areas[-1]), "classifier_p": float(other.p[-1])}
     if not now.sum() or not before.sum():
-        return {}
-    found: dict[str, float | None] = {
+        return found
+    found |= {
         "psi": float(measures.psi(before, now)),
         "jensen_shannon": float(measures.jensen_shannon(before, now)),
         "total_variation": float(measures.total_variation(before, now)),
@@ -182,7 +220,7 @@ def _measures(one: _Subject, tally: FieldTally | None) -> dict[str, float | None
         edges = np.array(one.reference.edges)
         if len(edges) == bins + 1:
             found["wasserstein"] = float(measures.wasserstein(edges, before[:bins], now[:bins]))
-    return found | _moments(one.reference, tally)
+    return found | _moments(one.reference, tally=None if one.tallies is None else one.tallies[-1])
 
 
 def _moments(reference: FieldReference, tally: FieldTally | None) -> dict[str, float | None]:

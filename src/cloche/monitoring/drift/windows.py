@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from cloche.monitoring.drift.deciding import DriftSettings
+from cloche.monitoring.samples import Samples, merged
 from cloche.monitoring.tallies import Tally, summed
 
 _DAY_S: Final = 86_400.0
@@ -14,11 +15,12 @@ _DAY_S: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What one version answered from `start` (seconds since 1970) for `seconds`."""
+    """What one version answered from `start` (seconds since 1970) for `seconds`, and a sample of it by field."""
 
     start: float
     seconds: float
     tally: Tally
+    samples: Samples = field(default_factory=dict)
 
     @property
     def end(self) -> float:
@@ -53,4 +55,5 @@ def full(slots: Sequence[Slot], settings: DriftSettings) -> bool:
 
 def together(slots: Sequence[Slot]) -> Slot:
     """Several slots, in the order of time, as one."""
-    return Slot(slots[0].start, slots[-1].end - slots[0].start, summed(one.tally for one in slots))
+    tally, samples = summed(one.tally for one in slots), merged(one.samples for one in slots)
+    return Slot(slots[0].start, slots[-1].end - slots[0].start, tally, samples)

@@ -15,6 +15,7 @@ from cloche.errors import StoreError
 from cloche.monitoring.references import References
 from cloche.monitoring.rollups.counting import RollUp, count
 from cloche.monitoring.rollups.recent import Recent
+from cloche.monitoring.rollups.sampling import Pace
 from cloche.monitoring.rollups.table import history, rolled_up
 from cloche.registry import Registry
 
@@ -32,13 +33,13 @@ def counting(
     *recent* is shown the rows too. Rows that cannot be counted are told and folded all the same: they are not lost, and
     can be counted again.
     """
-    references = References(registry)
+    references, pace = References(registry), Pace()
 
     def derive(parts: dict[str, list[Any]]) -> dict[str, list[Any]]:
         try:
             if recent is not None:
                 recent.take(parts)
-            return rolled_up(parts, references.of)
+            return rolled_up(parts, references.of, pace)
         except StoreError:
             raise  # the fold waits for the store, and counts then
         except Exception as exc:  # noqa: BLE001

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from cloche.monitoring.reference import FieldReference, Reference
 from cloche.monitoring.rollups.expected import expected
 from cloche.monitoring.rollups.fields import class_counts, confidences, field_tallies, number_tallies
+from cloche.monitoring.samples import Samples
 from cloche.monitoring.tallies import LATENCY_FLOOR_MS, LATENCY_GROWTH, OutputTally, Tally
 from cloche.prediction_log.homes import home
 from cloche.profile import normal_scores
@@ -24,7 +25,10 @@ _MAX_PROBLEMS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class RollUp:
-    """What one version answered on one route from `start` (seconds since 1970) for `seconds`."""
+    """
+    What one version answered on one route from `start` (seconds since 1970) for `seconds`; `samples` where they were
+    asked for and are kept.
+    """
 
     start: int
     seconds: int
@@ -32,6 +36,7 @@ class RollUp:
     contract: int
     route: str
     tally: Tally
+    samples: Samples = field(default_factory=dict)
 
 
 def count(rows: Any, version: int, contract: int, reference: Reference, seconds: int = MINUTE_S) -> list[RollUp]:
@@ -89,18 +94,24 @@ def _counted(group: Places, value: Places) -> Iterator[tuple[int, int, int]]:
 # -- answers ------------------------------------------------------------------------------------
 
 
+def answered(rows: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of *rows* hold an answer."""
+    arrow = home("arrow")
+    return np.asarray((arrow.whole_of(rows, "status") == _OK) & (arrow.whole_of(rows, "row") >= 0))
+
+
 def _answers(rows: Any, group: Places, tallies: list[Tally], reference: Reference) -> None:
     arrow = home("arrow")
-    answered = (arrow.whole_of(rows, "status") == _OK) & (arrow.whole_of(rows, "row") >= 0)
-    of, groups = group[answered], len(tallies)
+    there = answered(rows)
+    of, groups = group[there], len(tallies)
     for place, n in enumerate(np.bincount(of, minlength=groups)):
         tallies[place].rows = int(n)
-    rows = rows.filter(arrow.mask(answered))
+    rows = rows.filter(arrow.mask(there))
     binned: dict[str, Places] = {}
-    for field in reference.fields.values():
-        found = field_tallies(rows, field, of, groups, binned)
+    for known in reference.fields.values():
+        found = field_tallies(rows, known, of, groups, binned)
         for place, one in enumerate(found or ()):
-            tallies[place].fields[field.name] = one
+            tallies[place].fields[known.name] = one
     _outputs(rows, of, tallies, reference)
     for place, products in enumerate(_products(binned, of, groups, reference)):
         tallies[place].products = products

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from cloche.errors import LogRaceError
+from cloche.monitoring import samples
 from cloche.monitoring.reference import Reference
 from cloche.monitoring.rollups.counting import RollUp, count
-from cloche.monitoring.tallies import Tally
+from cloche.monitoring.rollups.sampling import Pace, minutes_of, sampled
+from cloche.monitoring.tallies import Tally, summed
 from cloche.prediction_log import layout
 from cloche.prediction_log.homes import home
 from cloche.store import Store
@@ -25,45 +28,94 @@ _DAY: Final = 86_400
 #: For so many days minutes stay minutes, then hours, then days.
 MINUTES_FOR_DAYS: Final = 2
 HOURS_FOR_DAYS: Final = 60
+#: And so long samples stay: a monitor that starts looks back for eight days.
+SAMPLES_FOR_DAYS: Final = 9
 _ATTEMPTS: Final = 10
 
 
-def rolled_up(parts: Parts, reference_of: Counted) -> dict[str, list[Any]]:
-    """The parts of the tables of roll-ups that belong to the *parts* of a fold, by path."""
-    found: dict[str, list[RollUp]] = defaultdict(list)
+def rolled_up(parts: Parts, reference_of: Counted, pace: Pace | None = None) -> dict[str, list[Any]]:
+    """
+    The parts of the tables of roll-ups that belong to the *parts* of a fold, by path.
+
+    *pace* remembers what earlier folds brought, so that of many small ones not too much is kept as samples.
+    """
+    of_model: dict[str, list[_Answers]] = defaultdict(list)
     for path, those in parts.items():
         known = layout.answers_in(path)
-        if known is None:
-            continue
-        model, contract = known
-        for part in those:
-            for version, rows in _by_version(part.rows):
-                found[model] += count(rows, version, contract, reference_of(model, version))
-    arrow = home("arrow")
+        if known is not None:
+            of_model[known[0]] += [_Answers(known[1], *one) for part in those for one in _by_version(part.rows)]
     return {
-        layout.rollups(model): [arrow.Part(layout.rollups(model), arrow.ROLLUPS, arrow.rollups_table(_merged(those)))]
-        for model, those in found.items()
-        if those
+        layout.rollups(model): [_part(model, found)]
+        for model, those in of_model.items()
+        if (found := _counted(model, those, reference_of, pace or Pace()))
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """Rows of one part of a fold that one version answered under one contract."""
+
+    contract: int
+    version: int
+    rows: Any
+
+
+def _part(model: str, those: Sequence[RollUp]) -> Any:
+    arrow = home("arrow")
+    return arrow.Part(layout.rollups(model), arrow.ROLLUPS, _table(_merged(those)))
+
+
+def _table(those: Sequence[RollUp]) -> Any:
+    return home("arrow").rollups_table(those, [samples.to_bytes(one.samples) for one in those])
+
+
+def _counted(model: str, those: Sequence[_Answers], reference_of: Counted, pace: Pace) -> list[RollUp]:
+    references = {one.version: reference_of(model, one.version) for one in those}
+    limits = _limits(model, [one for one in those if references[one.version].sampled], pace)
+    found: list[RollUp] = []
+    for one in those:
+        reference = references[one.version]
+        kept = sampled(one.rows, reference, limits.get(one.version, {}))
+        counted = count(one.rows, one.version, one.contract, reference)
+        found += [replace(each, samples=kept.get((each.start, each.route), {})) for each in counted]
+    return found
+
+
+def _limits(model: str, those: Sequence[_Answers], pace: Pace) -> dict[int, dict[int, int]]:
+    """By version and minute below which key a row is kept, from all rows of the fold together."""
+    minutes: dict[int, Counter[int]] = defaultdict(Counter)
+    for one in those:
+        minutes[one.version].update(minutes_of(one.rows))
+    return {version: pace.limits(model, version, found) for version, found in minutes.items()}
+
+
 def history(
-    store: Store, model: str, start: float, end: float, *, version: int | None = None, route: str | None = None
+    store: Store,
+    model: str,
+    start: float,
+    end: float,
+    *,
+    version: int | None = None,
+    route: str | None = None,
+    sampled: bool = False,
 ) -> Iterator[RollUp]:
-    """The roll-ups of *model* that begin from *start* up to *end* (seconds since 1970), in the order of time."""
+    """
+    The roll-ups of *model* that begin from *start* up to *end* (seconds since 1970), in the order of time; *sampled*
+    with their samples, which are most of their bytes.
+    """
     table = home("delta").LogTable.open(store, layout.rollups(model))
     if table is None:
         return
     arrow = home("arrow")
     wanted = arrow.days(_date(start), _date(end))
-    found = [one for one in _read(table, wanted) if start <= one.start < end]
+    found = [one for one in _read(table, wanted, sampled=sampled) if start <= one.start < end]
     for one in sorted(found, key=lambda entry: (entry.start, entry.version, entry.route)):
         if version in (None, one.version) and route in (None, one.route):
             yield one
 
 
 def age(store: Store, model: str, now: float) -> int:
-    """Merge minutes of past days to hours, and hours to days; how many days were written anew."""
+    """Merge minutes of past days to hours, and hours to days, and take old samples away; how many days were written."""
     table = home("delta").LogTable.open(store, layout.rollups(model))
     if table is None:
         return 0
@@ -71,23 +123,28 @@ def age(store: Store, model: str, now: float) -> int:
     for date in table.dates():
         days = (dt.datetime.fromtimestamp(now, dt.UTC).date() - dt.date.fromisoformat(date)).days
         seconds = _DAY if days > HOURS_FOR_DAYS else _HOUR if days > MINUTES_FOR_DAYS else None
-        done += seconds is not None and _coarser(store, model, date, seconds)
+        done += seconds is not None and _coarser(store, model, date, seconds, keep=days <= SAMPLES_FOR_DAYS)
     return done
 
 
-def _coarser(store: Store, model: str, date: str, seconds: int) -> bool:
+def _coarser(store: Store, model: str, date: str, seconds: int, *, keep: bool) -> bool:
     arrow, tables = home("arrow"), home("delta").LogTable
     for _ in range(_ATTEMPTS):
         table = tables.open(store, layout.rollups(model))
-        those = list(_read(table, arrow.on_day(date)))
-        if all(one.seconds >= seconds for one in those):
+        those = list(_read(table, arrow.on_day(date), sampled=True))
+        if all(one.seconds >= seconds and (keep or not one.samples) for one in those):
             return False
         wider = [
-            RollUp(one.start // seconds * seconds, seconds, one.version, one.contract, one.route, one.tally)
+            replace(
+                one,
+                start=one.start // seconds * seconds,
+                seconds=seconds,
+                samples=one.samples if keep else {},
+            )
             for one in those
         ]
         try:
-            table.replace(date, arrow.rollups_table(_merged(wider)))
+            table.replace(date, _table(_merged(wider)))
         except LogRaceError:
             continue
         return True
@@ -96,15 +153,19 @@ def _coarser(store: Store, model: str, date: str, seconds: int) -> bool:
 
 def _merged(those: Sequence[RollUp]) -> list[RollUp]:
     """One for each stretch, version and route."""
-    found: dict[tuple[int, int, int, int, str], Tally] = {}
+    found: dict[tuple[int, int, int, int, str], list[RollUp]] = defaultdict(list)
     for one in those:
-        key = (one.start, one.seconds, one.version, one.contract, one.route)
-        found[key] = found[key].plus(one.tally) if key in found else one.tally
-    return [RollUp(*key, tally) for key, tally in sorted(found.items(), key=lambda entry: entry[0])]
+        found[one.start, one.seconds, one.version, one.contract, one.route].append(one)
+    return [
+        RollUp(*key, summed(one.tally for one in alike), samples.merged(one.samples for one in alike))
+        for key, alike in sorted(found.items(), key=lambda entry: entry[0])
+    ]
 
 
-def _read(table: Any, wanted: Any) -> Iterator[RollUp]:
-    for batch in table.batches(wanted):
+def _read(table: Any, wanted: Any, *, sampled: bool) -> Iterator[RollUp]:
+    arrow = home("arrow")
+    names = [name for name in arrow.types_of(table.schema) if sampled or name != arrow.SAMPLES]
+    for batch in table.batches(wanted, names):
         for row in batch.to_pylist():
             yield RollUp(
                 row["start"],
@@ -113,6 +174,7 @@ def _read(table: Any, wanted: Any) -> Iterator[RollUp]:
                 row["contract"],
                 row["route"],
                 Tally.from_bytes(row["tally"]),
+                samples.from_bytes(row.get(arrow.SAMPLES)),
             )
 
 

@@ -21,17 +21,20 @@ from cloche.prediction_log.arrow_home.filtering import (
     without,
 )
 from cloche.prediction_log.arrow_home.plain import (
+    bytes_of,
     codes_of,
     largest_of,
     lengths_of,
     lists_of,
     numbers_of,
+    picked_rows,
     texts_of,
     whole_of,
 )
 from cloche.prediction_log.arrow_home.rollups import (
     QUALITY,
     ROLLUPS,
+    SAMPLES,
     days,
     last,
     mask,
@@ -39,6 +42,7 @@ from cloche.prediction_log.arrow_home.rollups import (
     quality_table,
     rollups_table,
     with_values,
+    without_samples,
 )
 from cloche.prediction_log.arrow_home.shaping import (
     common_types,
@@ -56,6 +60,7 @@ __all__ = [
     "QUALITY",
     "REQUESTS",
     "ROLLUPS",
+    "SAMPLES",
     "Building",
     "Part",
     "Shape",
@@ -63,6 +68,7 @@ __all__ = [
     "answered",
     "between",
     "both",
+    "bytes_of",
     "chosen",
     "codes_of",
     "common_types",
@@ -84,6 +90,7 @@ __all__ = [
     "on_day",
     "physical",
     "picked",
+    "picked_rows",
     "placed",
     "quality_table",
     "reader",
@@ -95,5 +102,6 @@ __all__ = [
     "whole_of",
     "with_values",
     "without",
+    "without_samples",
     "writing",
 ]

@@ -53,6 +53,28 @@ def codes_of(rows: Any, name: str) -> tuple[list[str], Places]:
     return [str(value) for value in encoded.dictionary.to_pylist()], np.asarray(places)
 
 
+def bytes_of(rows: Any, name: str, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The texts of a column in UTF-8 as (n, size) bytes, what is longer cut off, what is shorter filled with zeros."""
+    column = _one(rows, name).cast(pa.binary())
+    found = np.zeros((len(column), size), dtype=np.uint8)
+    ends = pc.min_max(pc.binary_length(column)).as_py()
+    width = ends["max"]
+    if column.null_count == 0 and width == ends["min"] and width is not None:  # as ids are: no loop over the rows
+        first = np.frombuffer(column.buffers()[1], dtype=np.int32)[column.offset] if width else 0
+        data = np.frombuffer(column.buffers()[2], dtype=np.uint8) if width else found.ravel()
+        found[:, :width] = data[first : first + len(column) * width].reshape(len(column), width)[:, :size]
+        return found
+    for place, value in enumerate(column.to_pylist()):
+        held = np.frombuffer((value or b"")[:size], dtype=np.uint8)
+        found[place, : len(held)] = held
+    return found
+
+
+def picked_rows(rows: Any, places: Places) -> Any:
+    """The rows at *places*, in this order."""
+    return rows.take(pa.array(places, pa.int64()))
+
+
 def largest_of(rows: Any, name: str) -> Values:
     """Of a column of lists of numbers the largest of each, NaN where there is none."""
     column = _one(rows, name)

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+#: Rows as features, of some fields: what is taken away when somebody is erased, and after some days.
+SAMPLES: Final = "samples"
 ROLLUPS: Final = pa.schema(
     [
         ("date", pa.string()),
@@ -19,6 +21,7 @@ ROLLUPS: Final = pa.schema(
         ("contract", pa.int32()),
         ("route", pa.string()),
         ("tally", pa.binary()),
+        (SAMPLES, pa.binary()),
     ]
 )
 
@@ -49,11 +52,11 @@ def _date(start: int) -> str:
     return dt.datetime.fromtimestamp(start, dt.UTC).date().isoformat()
 
 
-def rollups_table(those: Sequence[Any]) -> Any:
-    """Roll-ups (`start`, `seconds`, `version`, `contract`, `route`, `tally`) as a table."""
+def rollups_table(those: Sequence[Any], samples: Sequence[bytes | None]) -> Any:
+    """Roll-ups (`start`, `seconds`, `version`, `contract`, `route`, `tally`) as a table; *samples* are theirs."""
     rows = [
-        (_date(one.start), one.start, one.seconds, one.version, one.contract, one.route, one.tally.to_bytes())
-        for one in those
+        (_date(one.start), one.start, one.seconds, one.version, one.contract, one.route, one.tally.to_bytes(), held)
+        for one, held in zip(those, samples, strict=True)
     ]
     columns = zip(*rows, strict=True) if rows else [[] for _ in ROLLUPS]
     return pa.table([pa.array(values, type_) for values, type_ in zip(columns, ROLLUPS.types, strict=True)], ROLLUPS)
@@ -76,6 +79,12 @@ def with_values(rows: Any, column: str, others: Sequence[Any]) -> Any:
     if len(known) != len(others):
         return rows
     return rows.filter(pc.is_in(rows.column(column), pa.chunked_array(known)))
+
+
+def without_samples(batch: Any) -> Any:
+    """Rows of a table of roll-ups, and no samples in them."""
+    place = batch.schema.get_field_index(SAMPLES)
+    return batch if place < 0 else batch.set_column(place, SAMPLES, pa.nulls(batch.num_rows, pa.binary()))
 
 
 def mask(wanted: np.ndarray[Any, np.dtype[np.bool_]]) -> Any:

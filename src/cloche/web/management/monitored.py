@@ -68,8 +68,11 @@ def samples_of(documents: Iterable[ModelDocument], now: float) -> Samples:
 def _drift(found: _Found, one: ModelDocument) -> None:
     for field in one.drift:
         _add(found, "cloche_drift_state", (one.model, field.name), _DRIFT[field.state])
-        if field.effect is not None and field.measure == "psi":
+        if field.effect is not None and field.measure != "correlation":
             _add(found, "cloche_drift_effect", (one.model, field.name), field.effect)
+        area = field.measures.get("classifier_auc")
+        if area is not None:
+            _add(found, "cloche_drift_classifier_auc", (one.model, field.name), area)
 
 
 def _quality(found: _Found, one: ModelDocument) -> None:
