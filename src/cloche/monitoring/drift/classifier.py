@@ -23,6 +23,8 @@ Values = np.ndarray[Any, np.dtype[np.float64]]
 _FOLDS: Final = 5
 #: Added to the variance of each feature, the mean of which is 1: there are not many more rows than features.
 _RIDGE: Final = 1.0
+#: Of conjugate gradients: no more than so many, and until this share of the square is left.
+_STEPS, _CLOSE, _TINY = 100, 1e-12, 1e-300
 #: Rows of a sample from which on anything is said.
 LEAST_ROWS: Final = 50
 #: Verdicts look at every window again with each new one; a window stays what it was.
@@ -43,7 +45,7 @@ def told_apart(reference: ReferenceSample, current: Sample) -> tuple[float, floa
     if min(len(before), len(now)) < LEAST_ROWS or before.shape[1] != now.shape[1]:
         return None
     scaled = _scaled(reference.features.to_numbers(before), reference.features.to_numbers(now))
-    area = float(np.mean([_area(*scaled, fold) for fold in range(_FOLDS)]))
+    area = float(_areas(*scaled).mean())
     n, m = len(now), len(before)
     deviation = math.sqrt(2 * (n + m + 1) / (12 * n * m))
     return area, float(special.ndtr(-(area - 0.5) / deviation))
@@ -75,15 +77,48 @@ def _scaled(before: Values, now: Values) -> tuple[Values, Values]:
     return (before - middle) / spread, (now - middle) / spread
 
 
-def _area(before: Values, now: Values, fold: int) -> float:
-    """Learnt on all folds but one, measured on that; rows are in no order, so every fifth is one."""
-    mine, theirs = np.arange(len(before)) % _FOLDS == fold, np.arange(len(now)) % _FOLDS == fold
-    known, new = before[~mine], now[~theirs]
-    off, off_new = known - known.mean(axis=0), new - new.mean(axis=0)
-    within = (off.T @ off / len(off) + off_new.T @ off_new / len(off_new)) / 2
-    within[np.diag_indices_from(within)] += _RIDGE
-    direction = np.linalg.solve(within, new.mean(axis=0) - known.mean(axis=0))
-    # rounded: equal rows are equal wherever in a matrix they stand
-    usual, scores = np.sort(np.round(before[mine] @ direction, 9)), np.round(now[theirs] @ direction, 9)
-    below = np.searchsorted(usual, scores, "left") + np.searchsorted(usual, scores, "right")
-    return float(below.mean() / 2 / len(usual))
+def _areas(before: Values, now: Values) -> Values:
+    """Learnt on all folds but one, measured on that one, fold by fold; rows are in no order, so every fifth is a fold."""
+    (within, means), (within_now, means_now) = _rest(before), _rest(now)
+    spread = (within + within_now) / 2 + _RIDGE * np.eye(before.shape[1])
+    directions = _solved(spread, means_now - means)
+    found = []
+    for fold, direction in enumerate(directions):
+        # Rounded: equal rows are equal wherever in a matrix they stand.
+        usual = np.sort(np.round(np.einsum("ij,j->i", before[fold::_FOLDS], direction), 9))
+        scores = np.round(np.einsum("ij,j->i", now[fold::_FOLDS], direction), 9)
+        below = np.searchsorted(usual, scores, "left") + np.searchsorted(usual, scores, "right")
+        found.append(below.mean() / 2 / len(usual))
+    return np.array(found)
+
+
+def _rest(rows: Values) -> tuple[Values, Values]:
+    """Covariances (folds, d, d) and means (folds, d) of what is in all folds but one."""
+    parts = [rows[fold::_FOLDS] for fold in range(_FOLDS)]
+    squares = np.array([np.einsum("ij,ik->jk", one, one) for one in parts])
+    sums = np.array([one.sum(axis=0) for one in parts])
+    n = np.array([len(rows) - len(one) for one in parts], dtype=np.float64)[:, None]
+    means: Values = (sums.sum(axis=0) - sums) / n
+    covariances: Values = (squares.sum(axis=0) - squares) / n[:, :, None] - means[:, :, None] * means[:, None, :]
+    return covariances, means
+
+
+def _solved(matrices: Values, sides: Values) -> Values:
+    """
+    x of A x = b for symmetric positive *matrices* (k, d, d) and *sides* (k, d), by conjugate gradients.
+
+    Here and above without BLAS: its threads would fight over the cores with those who answer, for 20 times as long.
+    """
+    found, rest = np.zeros_like(sides), sides.copy()
+    step, size = rest.copy(), (rest**2).sum(axis=1)
+    enough = _CLOSE * size
+    for _ in range(_STEPS):
+        if (size <= enough).all():
+            break
+        moved = np.einsum("kij,kj->ki", matrices, step)
+        length = size / np.maximum((step * moved).sum(axis=1), _TINY)
+        found += length[:, None] * step
+        rest -= length[:, None] * moved
+        before, size = size, (rest**2).sum(axis=1)
+        step = rest + (size / np.maximum(before, _TINY))[:, None] * step
+    return found
