@@ -78,7 +78,7 @@ def _scaled(before: Values, now: Values) -> tuple[Values, Values]:
 
 
 def _areas(before: Values, now: Values) -> Values:
-    """Learnt on all folds but one, measured on that one, fold by fold; rows are in no order, so every fifth is a fold."""
+    """Learnt on all folds but one, measured on that, one after the other: every fifth row, as rows are in no order."""
     (within, means), (within_now, means_now) = _rest(before), _rest(now)
     spread = (within + within_now) / 2 + _RIDGE * np.eye(before.shape[1])
     directions = _solved(spread, means_now - means)
