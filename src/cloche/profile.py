@@ -56,20 +56,24 @@ def _sample(column: Column, summary: Mapping[str, Any]) -> dict[str, Any] | None
     present = column.present()
     if not {"norm", "characters"} & summary.keys() or not len(present):
         return None
-    drawn = present[np.random.default_rng(0).permutation(len(present))[:MAX_SAMPLED]].tolist()
-    known = _vectors(present) if "norm" in summary else features.WordCounts()
+    many = min(len(present), MAX_FITTED if "norm" in summary else MAX_SAMPLED)
+    drawn = present[np.random.default_rng(0).choice(len(present), many, replace=False)].tolist()
+    if "norm" in summary:
+        known: features.Features | None = _vectors(drawn)
+    else:
+        known, drawn = features.WordCounts(), [str(value) for value in drawn]
     if known is None:
         return None
-    _, rows = known.rows(drawn if "norm" in summary else [str(value) for value in drawn])
+    _, rows = known.rows(drawn[:MAX_SAMPLED])
     return {"features": known.to_dict(), "rows": base64.b64encode(rows.tobytes()).decode()} if len(rows) else None
 
 
-def _vectors(present: np.ndarray[Any, Any]) -> features.Projection | None:
+def _vectors(drawn: list[np.ndarray[Any, Any]]) -> features.Projection | None:
     """How vectors are described, where all that hold numbers only are of one length."""
-    finite = [vector for vector in present if np.isfinite(vector).all()]
+    finite = [vector for vector in drawn if np.isfinite(vector).all()]
     if not finite or len({len(vector) for vector in finite}) > 1 or not len(finite[0]):
         return None
-    return features.Projection.fitted(np.array(finite[:MAX_FITTED], dtype=np.float64))
+    return features.Projection.fitted(np.array(finite, dtype=np.float64))
 
 
 def pairs(table: Table, contract: Contract, profiled: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
+import msgspec
 import numpy as np
 import pandas as pd
+import pytest
 
-from cloche import tables
-from cloche.contract.model import Contract, Field, Output
-from cloche.profile import MAX_BINS, profile
+from cloche import features, tables
+from cloche.contract.model import Contract, Field, LogInputs, Output
+from cloche.profile import MAX_BINS, MAX_SAMPLED, profile
 
 FRAME = pd.DataFrame({
     "x": [float(n) for n in range(100)] + [None],
@@ -70,3 +73,28 @@ def test_dates_vectors_and_the_ends_of_float64() -> None:
     assert told["v"]["norm"]["mean"] == 5.0
     assert told["huge"]["variance"] is None
     assert "absent" not in told
+
+
+@pytest.mark.parametrize(
+    ("log_inputs", "sampled"),
+    [
+        pytest.param("keep", {"name", "v"}, id="kept"),
+        pytest.param("summary", set(), id="bins-only"),
+        pytest.param("none", set(), id="not-logged"),
+    ],
+)
+def test_texts_and_vectors_leave_some_rows_as_features(log_inputs: LogInputs, sampled: set[str]) -> None:
+    contract = msgspec.structs.replace(CONTRACT, log_inputs=log_inputs)
+    told = profile(tables.read(FRAME), contract)
+    assert {name for name, one in told.items() if "sample" in one} == sampled
+    for name in sampled:
+        one = told[name]["sample"]
+        known = features.of(one["features"])
+        assert len(base64.b64decode(one["rows"])) == 101 * known.width
+
+
+def test_so_many_rows_are_enough_and_vectors_of_two_lengths_are_none() -> None:
+    many = pd.DataFrame({"name": ["word"] * 1_000, "v": [[1.0, 2.0]] * 999 + [[1.0]]})
+    told = profile(tables.read(many), CONTRACT)
+    assert len(base64.b64decode(told["name"]["sample"]["rows"])) == MAX_SAMPLED * 128
+    assert "sample" not in told["v"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import logged
@@ -101,6 +102,23 @@ def test_a_minute_keeps_its_rows_as_features(tmp_path: Path) -> None:
     assert known is not None
     _, expected = known.features.rows([text for text, _, _ in given if text is not None])
     assert sorted(map(tuple, text.features())) == sorted(map(tuple, expected))
+
+
+@pytest.mark.parametrize(
+    ("texts", "start"),
+    [
+        pytest.param(["01HABC", "01HABD", "01HABE"], 0, id="of-one-length"),
+        pytest.param(["01HABC", "01HABD", "01HABE"], 1, id="a-slice"),
+        pytest.param(["01HABC", "x", "a longer one than fits", None], 0, id="of-several"),
+        pytest.param(["", ""], 0, id="empty"),
+        pytest.param([], 0, id="none"),
+    ],
+)
+def test_the_bytes_of_ids_are_their_own_however_they_lie(texts: list[str | None], start: int) -> None:
+    rows = pa.table({"request_id": pa.chunked_array([pa.array(texts, pa.string())])}).slice(start)
+    found = erasing.home("arrow").bytes_of(rows, "request_id", 8)
+    assert found.shape == (len(texts) - start, 8)
+    assert [row.tobytes() for row in found] == [(text or "").encode()[:8].ljust(8, b"\0") for text in texts[start:]]
 
 
 def test_who_asks_for_counts_reads_no_samples(tmp_path: Path) -> None:

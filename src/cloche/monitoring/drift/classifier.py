@@ -64,8 +64,8 @@ def psi_of(area: Values) -> Values:
     below ½.
 
     Their divergence is δ², the area Φ(δ / √2), δ being their distance in standard deviations. So one limit serves for
-    all fields: 0.1 is an area of 0.588. What is told apart nearly always counts as 0.995, a PSI of 13: more is not known
-    of some hundred rows.
+    all fields: 0.1 is an area of 0.588. What is told apart nearly always counts as 0.995, a PSI of 13: some hundred
+    rows do not tell more.
     """
     found: Values = 2 * np.square(special.ndtri(np.clip(area, 0.5, 0.995)))
     return found
