@@ -21,6 +21,8 @@ RANGES: Final[dict[str, tuple[int, int]]] = {
     "30d": (2_592_000, 21_600),
     "90d": (7_776_000, 86_400),
 }
+#: Of so many versions there are documents of their own, the newest that were asked.
+MOST_VERSIONS: Final = 50
 LampState = Literal["ok", "warn", "alarm", "unknown"]
 DriftState = Literal["ok", "small", "drift", "insufficient"]
 AlertPhase = Literal["ok", "pending", "firing", "resolved", "no_data"]
@@ -217,7 +219,12 @@ class RecentRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a model's page shows for one range and, where `version` is set, one version."""
+    """
+    Everything a model's page shows for one range and, where `version` is set, one version.
+
+    Of all versions together, drift, quality, segments and calibration are those of the live one; else those of
+    `version`, against its own reference. Lamps, alerts and uptime are always of the model.
+    """
 
     model: str
     range: str
@@ -263,6 +270,15 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.DecodeError: it is no such document.
         """
         return _decoder.decode(raw)
+
+
+def asked(document: ModelDocument) -> list[int]:
+    """
+    The versions that have documents of their own, the newest first: those that were asked in the range, where that is
+    not the live one alone.
+    """
+    found = [one.version for one in document.versions if one.requests]
+    return [] if found == [document.live] else found[:MOST_VERSIONS]
 
 
 class ExactField(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ class References:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._known: dict[tuple[str, int], Reference] = {}
+        self._tasks: dict[tuple[str, int], str] = {}
 
     def of(self, model: str, version: int) -> Reference:
         """
@@ -34,6 +35,23 @@ class References:
                 self._known.pop(next(iter(self._known)))
             known = self._known[model, version] = self._read(model, version)
         return known
+
+    def task(self, model: str, version: int) -> str:
+        """
+        What a version answers; empty where it was deleted.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        if (model, version) not in self._tasks:
+            try:
+                task = self._registry.manifest_of(self._registry.record(model, version)).task
+            except StoreError:
+                raise
+            except ClocheError:
+                return ""
+            self._tasks[model, version] = task
+        return self._tasks[model, version]
 
     def _read(self, model: str, version: int) -> Reference:
         try:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
 
 from cloche.errors import NotFoundError, ObjectExistsError
-from cloche.monitoring.documents import RANGES, ModelDocument
+from cloche.monitoring.documents import RANGES, ModelDocument, asked
 from cloche.store import Store
 
 ROOT: Final = "monitor"
 #: A reader that listed a document finds it still there.
 KEPT: Final = 3
+_CLEAR_EVERY_S: Final = 3_600.0
 _NUMBERED = re.compile(r"(\d{12})\.json")
 
 
@@ -29,14 +31,23 @@ def models(store: Store) -> list[str]:
 def read(store: Store, model: str, range_: str, *, version: int | None = None) -> ModelDocument | None:
     """
     The newest document of a model and a range, or of one *version* in it; None where there is none (any more), or a
-    later cloche wrote it.
+    later cloche wrote it. Where only the live version was asked, what is of all is of that one.
 
     Raises:
         StoreError: the store did not answer.
     """
     if range_ not in RANGES:
         return None
-    folder = _folder(range_, version)
+    found = _newest(store, model, _folder(range_, None))
+    if version is None:
+        return found
+    alone = found is not None and version == found.live and not asked(found) and any(v.requests for v in found.versions)
+    if found is not None and alone:
+        return msgspec.structs.replace(found, version=version)
+    return _newest(store, model, _folder(range_, version))
+
+
+def _newest(store: Store, model: str, folder: str) -> ModelDocument | None:
     for number in reversed(_numbers(store, model, folder)[-KEPT:]):
         with contextlib.suppress(NotFoundError, msgspec.MsgspecError):
             return ModelDocument.from_json(store.get(_path(model, folder, number)))
@@ -49,6 +60,7 @@ class Shelf:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._last: dict[tuple[str, str], int] = {}
+        self._cleared: dict[tuple[str, str], float] = {}
 
     def put(self, document: ModelDocument) -> None:
         """
@@ -69,6 +81,22 @@ class Shelf:
         self._last[key] = number
         for old in _numbers(self._store, *key)[:-KEPT]:
             self._store.delete(_path(*key, old))
+
+    def keep(self, model: str, range_: str, versions: Collection[int], now: float) -> None:
+        """
+        Let the documents of other *versions* go that lie in the range, once an hour.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        if now - self._cleared.get((model, range_), float("-inf")) < _CLEAR_EVERY_S:
+            return
+        self._cleared[model, range_] = now
+        kept = {_folder(range_, one) for one in versions}
+        for folder in self._store.folders(f"{ROOT}/{model}"):
+            if folder.startswith(f"{range_}@") and folder not in kept:
+                for path in self._store.list(f"{ROOT}/{model}/{folder}/"):
+                    self._store.delete(path)
 
 
 def _folder(range_: str, version: int | None) -> str:

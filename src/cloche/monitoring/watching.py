@@ -26,7 +26,7 @@ _DAY_S = 86_400
 
 def watcher(registry: Registry, *, log: LogConfig, settings: MonitorConfig, rules: RulesFile) -> Monitor:
     """A monitor of the store of *registry* that folds, counts, publishes documents and alerts by *rules*."""
-    recent, by = Recent(), holder()
+    recent, by = Recent(registry.store), holder()
     return Monitor(
         registry.store,
         by,
@@ -82,7 +82,7 @@ class _Looking:
                 _log.warning("roll-ups of %s stay by the minute until tomorrow: %s", model, exc)
 
     def _compared(self, seen: Any) -> Any:
-        return self._parity.look(seen.model, seen.live, seen.now, asked=seen.recent.rows > 0)
+        return self._parity.look(seen.model, seen.version, seen.now, asked=seen.recent.rows > 0)
 
     def _made(self) -> Any:
         observing: Any = importlib.import_module("cloche.monitoring.observing")

@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,6 +129,14 @@ class LogTable:
         with errors(self._store, self.path):
             added = self.handle.get_add_actions(flatten=True)
             return _sum(added, "num_records"), _sum(added, "size_bytes")
+
+    def latest(self) -> datetime | None:
+        """The last `time` in it, from the statistics alone; None where it is empty."""
+        with errors(self._store, self.path):
+            added = self.handle.get_add_actions(flatten=True)
+            if "max.time" not in added.schema.names:
+                return None
+            return max((one for one in added.column("max.time").to_pylist() if one is not None), default=None)
 
     # -- reading --------------------------------------------------------------------------------
 

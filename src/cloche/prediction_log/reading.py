@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -27,6 +27,9 @@ _ID = re.compile(f"[{ALPHABET}]{{{LENGTH}}}")
 _FIELDS = ("in_", "key_", "ctx_", "hash_", "bin_")
 #: No id of ours is older; what seems to be is a client's own of the same shape.
 _FIRST_MS = 1_577_836_800_000
+
+#: How far back from the last answer the newest ones are looked for, step by step.
+_NEWEST_BACK = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,28 @@ class LogReader:
 
         return types, rows()
 
+    def newest(self, model: str, n: int, columns: Collection[str]) -> Any:
+        """
+        The last *n* folded answers of *model* (`time` and `row` are among the *columns*), the oldest first; fewer where
+        the day before the last one had no more. What is held at a time does not grow with the log.
+        """
+        arrow, tables = home("arrow"), home("delta").LogTable
+        opened = [tables.open(self._store, layout.answers(model, one)) for one in self._contracts(model, None)]
+        held = [one for one in opened if one is not None]
+        latest = max((at for at in (one.latest() for one in held) if at is not None), default=None)
+        rows = arrow.ANSWERS.empty_table()
+        for back in _NEWEST_BACK:
+            if latest is None or rows.num_rows >= n:
+                break
+            wanted = arrow.answered_since(latest - back)
+            rows = arrow.unified(
+                [arrow.ANSWERS.empty_table(), *(_newest(arrow, one, wanted, n, columns) for one in held)]
+            )
+            if rows.num_rows >= n:
+                break
+        whole = arrow.newest([rows], n)
+        return whole.select([name for name in whole.column_names if name in columns])
+
     def fields(self, model: str) -> list[str]:
         """The names of the fields and keys that any logged row or label of *model* has, sorted."""
         types, _ = self.chunks(model)
@@ -226,6 +251,14 @@ def _folded(arrow: Any, table: Any, within: Any, columns: Collection[str] | None
     if not rest:
         return quick
     return arrow.joined([quick, table.read(read, arrow.both(within, arrow.of_ids(rest, but=met)))])
+
+
+def _newest(arrow: Any, table: Any, wanted: Any, n: int, columns: Collection[str]) -> Any:
+    names = arrow.physical(arrow.types_of(table.schema), columns)
+    kept: list[Any] = []
+    for batch in table.batches(wanted, names):
+        kept = [arrow.newest([*kept, arrow.table_of(batch)], n)]
+    return arrow.logical(kept[0]) if kept else arrow.ANSWERS.empty_table()
 
 
 def _selected(arrow: Any, rows: Any, columns: Collection[str] | None) -> Any:

@@ -217,7 +217,7 @@ def test_a_small_reference_gives_no_verdict() -> None:
     slots = [Slot(hour * HOUR, HOUR, tally_of(rows(rng, 900), reference)) for hour in range(3)]
     found = verdicts(reference, slots, SETTINGS)
     assert {one.state for one in found} == {"insufficient"}
-    assert "has 150 rows, a verdict needs 200" in found[0].why
+    assert "the reference has 150 rows, 200 are needed" in found[0].why
 
 
 def slot(minute: int, n: int, minutes: int = 1) -> Slot:

@@ -10,7 +10,8 @@ import pytest
 from cloche.monitoring import shelf
 from cloche.monitoring.alerts.rules import Owner
 from cloche.monitoring.documents import AlertPhase, AlertRow, Lamps
-from cloche.monitoring.observing import Observer, Quality, Seen
+from cloche.monitoring.observing import Observer
+from cloche.monitoring.seen import Quality, Seen
 from cloche.prediction_log.monitoring import Monitor
 from cloche.registry import Registry, RouteEvent, RouteState, VersionRecord
 from cloche.store import Store

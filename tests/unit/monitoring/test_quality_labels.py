@@ -11,13 +11,13 @@ import pytest
 
 import logged
 from cloche.contract.model import Contract, Field, Output
-from cloche.monitoring.observing import Seen
 from cloche.monitoring.quality.labels import Log, located
 from cloche.monitoring.quality.state import Remembered
 from cloche.monitoring.quality.table import Measured, age, measured
 from cloche.monitoring.quality.tallies import together
 from cloche.monitoring.quality.watch import QualityWatch
 from cloche.monitoring.reference import FieldReference, Reference
+from cloche.monitoring.seen import Seen
 from cloche.monitoring.tallies import Tally
 from cloche.prediction_log.folding import Folder
 from cloche.prediction_log.frames import Label

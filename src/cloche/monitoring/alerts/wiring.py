@@ -8,7 +8,7 @@ from cloche.monitoring.alerts.alerting import Alerts
 from cloche.monitoring.alerts.facts import Facts
 from cloche.monitoring.alerts.surroundings import Hosts, Requests
 from cloche.monitoring.documents import AlertRow, Lamps
-from cloche.monitoring.observing import SERVICE_S, Quality, Seen
+from cloche.monitoring.seen import SERVICE_S, Quality, Seen
 from cloche.store import Store
 
 
@@ -25,12 +25,12 @@ class AlertsOf:
             Facts(
                 model=seen.model,
                 now=seen.now,
-                live=seen.live,
+                live=seen.version,
                 reference=seen.reference,
                 drift=seen.drift,
                 quality=quality.metrics,
                 lamps=lamps,
-                window=self._requests.window(seen.model, seen.live, seen.minutes, SERVICE_S, seen.now),
+                window=self._requests.window(seen.model, seen.version, seen.minutes, SERVICE_S, seen.now),
                 last_request=partial(self._requests.last, seen.model, seen.minutes, seen.now),
                 ready=partial(self._hosts.ready, seen.model, seen.now),
                 log_waiting_s=partial(self._hosts.log_waiting_s, seen.now),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+from msgspec import structs
 
 from cloche.monitoring.documents import DriftState, FieldDrift, Histogram
 from cloche.monitoring.drift import classifier, deciding, field_cells, measures
@@ -37,17 +38,25 @@ class _Subject:
     tallies: Sequence[FieldTally] | None
 
 
-def verdicts(reference: Reference, windows: Sequence[Slot], settings: DriftSettings) -> list[FieldDrift]:
+def verdicts(
+    reference: Reference, windows: Sequence[Slot], settings: DriftSettings, *, waiting: int = 0
+) -> list[FieldDrift]:
     """
     The verdict on every field and on the answers in the last of *windows*, with the trend over all of them.
 
-    *windows* are full ones of one version, in the order of time. Without a reference of the answers (no test set) there
-    is no verdict on them: in-sample scores of a forest differ from fresh ones by a PSI of 1 with no drift at all.
+    *windows* are full ones of one version, in the order of time; *waiting* rows are in none yet. Without a reference of
+    the answers (no test set) there is no verdict on them: in-sample scores of a forest differ from fresh ones by a PSI
+    of 1 with no drift at all.
     """
     subjects = [*_fields(reference, windows), *_answers(reference, windows)]
     found = _judged(subjects, windows, settings) if subjects and windows else []
     silent = {one.name for one in found}
-    quiet = [_nothing(one, "no full window yet") for one in _known(reference) if one.name not in silent]
+    why = _too_soon(waiting, settings) if not windows else "the log keeps nothing of it that could be compared"
+    quiet = [
+        _nothing(one, why if one.n >= MIN_REFERENCE_ROWS else _too_small(one))
+        for one in _known(reference)
+        if one.name not in silent
+    ]
     return [*found, *quiet, *_pairs(reference, windows, settings)]
 
 
@@ -96,14 +105,11 @@ def _judged(subjects: Sequence[_Subject], windows: Sequence[Slot], settings: Dri
     adjusted = deciding.adjust(p)
     found = []
     for place, one in enumerate(subjects):
-        if small[place]:
-            why = f"the reference has {one.reference.n} rows, a verdict needs {MIN_REFERENCE_ROWS}"
-            found.append(_nothing(one.reference, why))
-            continue
         mine = [row for row, each in enumerate(seen) if each.subject == place]
         last = max(mine, key=lambda row: (states[row, -1], np.nan_to_num(seen[row].effect[-1], nan=-np.inf)))
         shown = replace(seen[last], p=adjusted[last])
-        found.append(_told(one, windows, states[mine].max(axis=0), shown, settings, _measures(one, seen[mine[-1]])))
+        told = _told(one, windows, states[mine].max(axis=0), shown, settings, _measures(one, seen[mine[-1]]))
+        found.append(_unjudged(told, one.reference) if small[place] else told)
     return found
 
 
@@ -247,6 +253,24 @@ def _histogram(one: _Subject) -> Histogram:
         reference=[float(before[place]) for place in wanted],
         current=[float(np.nan_to_num(now[place])) for place in wanted],
         edges=edges,
+    )
+
+
+def _too_small(one: FieldReference) -> str:
+    """The rows of the training table, or of the test set where it is about answers; that stays so for ever."""
+    of = "the test set" if one.role == "output" else "the reference"
+    return f"{of} has {one.n:,} row{'' if one.n == 1 else 's'}, {MIN_REFERENCE_ROWS} are needed"
+
+
+def _too_soon(waiting: int, settings: DriftSettings) -> str:
+    full = f"{settings.window_rows:,} after {settings.window_minutes} minutes, or {settings.min_rows:,} after a day"
+    return f"{waiting:,} row{'' if waiting == 1 else 's'} in the first window, which is full with {full}"
+
+
+def _unjudged(found: FieldDrift, one: FieldReference) -> FieldDrift:
+    """What is seen in the window, without what would be a verdict."""
+    return structs.replace(
+        found, state="insufficient", effect=None, p=None, why=_too_small(one), since=None, measures={}, trend=[]
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -63,8 +64,7 @@ def measured(store: Store, model: str, start: float, end: float, *, version: int
     table = home("delta").LogTable.open(store, layout.quality(model))
     if table is None:
         return
-    wanted = home("arrow").measured(_date(start), _date(end), version, whole)
-    yield from (one for one in _read(table, wanted) if start <= one.start < end)
+    yield from _read(table, home("arrow").measured(math.ceil(start), math.ceil(end), version, whole))
 
 
 def _rewrite(store: Store, model: str, date: str, change: Any) -> None:
@@ -104,7 +104,3 @@ def _read(table: Any, wanted: Any) -> Iterator[Measured]:
                 row["value"],
                 QualityTally.from_bytes(row["tally"]),
             )
-
-
-def _date(moment: float) -> str:
-    return dt.datetime.fromtimestamp(moment, dt.UTC).date().isoformat()

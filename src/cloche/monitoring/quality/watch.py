@@ -13,7 +13,6 @@ from typing import Final
 from cloche.contract.model import Contract
 from cloche.errors import ClocheError
 from cloche.monitoring.documents import RANGES, ConceptDrift
-from cloche.monitoring.observing import Quality, Seen
 from cloche.monitoring.quality import gaps
 from cloche.monitoring.quality.concept import Detector
 from cloche.monitoring.quality.counting import TASKS
@@ -29,6 +28,7 @@ from cloche.monitoring.quality.tallies import QualityTally, together
 from cloche.monitoring.reference import Reference
 from cloche.monitoring.references import References
 from cloche.monitoring.rollups import history
+from cloche.monitoring.seen import Quality, Seen
 from cloche.prediction_log import layout
 from cloche.prediction_log.homes import home
 from cloche.registry import Registry, horizons
@@ -55,7 +55,7 @@ class _Followed:
     next_at: float = 0.0
     again_at: float = 0.0
     more: bool = False
-    delays: tuple[float, Delays] | None = None
+    delays: dict[int, tuple[float, Delays]] = field(default_factory=dict)
     contracts: dict[int, Contract] = field(default_factory=dict)
 
 
@@ -84,14 +84,14 @@ class QualityWatch:
         self._models: dict[str, _Followed] = {}
 
     def __call__(self, seen: Seen, range_: str) -> Quality:
-        """The quality of the live version in a range; labels that came since the last look are followed first."""
-        if seen.live is None or seen.task not in TASKS:
+        """The quality of a version in a range; labels that came since the last look are followed first."""
+        if seen.version is None or seen.task not in TASKS:
             return Quality()
         followed = self._of(seen.model)
         if seen.now > followed.looked:
             followed.looked = seen.now
             self._followed(seen)
-        return self._quality(seen, seen.live, range_, followed)
+        return self._quality(seen, seen.version, range_, followed)
 
     def _followed(self, seen: Seen) -> None:
         """What labels say may fail; drift and alerts are looked at all the same."""
@@ -186,39 +186,41 @@ class QualityWatch:
 
     # -- what it says ---------------------------------------------------------------------------
 
-    def _quality(self, seen: Seen, live: int, range_: str, followed: _Followed) -> Quality:
+    def _quality(self, seen: Seen, version: int, range_: str, followed: _Followed) -> Quality:
         seconds, step_s = RANGES[range_]
         end = (seen.now // step_s + 1) * step_s
         steps = Steps(end - seconds, step_s, seconds // step_s, seen.now)
         store = self._registry.store
         found = Range.of(
             steps,
-            measured(store, seen.model, steps.start, end, version=live, whole=True),
-            history(store, seen.model, steps.start, end, version=live),
-            self._delays(seen, live, followed),
+            measured(store, seen.model, steps.start, end, version=version, whole=True),
+            history(store, seen.model, steps.start, end, version=version),
+            self._delays(seen, version, followed),
         )
         whole = together(found.labelled)
         by: dict[tuple[str, str], QualityTally] = defaultdict(QualityTally)
-        for one in measured(store, seen.model, steps.start, end, version=live, whole=False) if whole.labelled else ():
+        for one in (
+            measured(store, seen.model, steps.start, end, version=version, whole=False) if whole.labelled else ()
+        ):
             by[one.field, one.value] = by[one.field, one.value].plus(one.tally)
         contexts = [one.field for one in cuts(seen.reference) if one.role == "context"]
         return Quality(
             metrics(found, seen.reference),
             [*gaps.classes(whole), *gaps.segments(by), *gaps.fairness(by, contexts, positive(whole))],
             calibration(whole),
-            _concept(live, followed.state.detectors.get(live)),
+            _concept(version, followed.state.detectors.get(version)),
         )
 
-    def _delays(self, seen: Seen, live: int, followed: _Followed) -> Delays:
+    def _delays(self, seen: Seen, version: int, followed: _Followed) -> Delays:
         """Worked out anew every ten minutes."""
-        known = followed.delays
+        known = followed.delays.get(version)
         if known is not None and seen.now - known[0] < _DELAYS_S and known[1].n:
             return known[1]
         those = measured(
-            self._registry.store, seen.model, seen.now - _DELAYS_BACK_S, seen.now, version=live, whole=True
+            self._registry.store, seen.model, seen.now - _DELAYS_BACK_S, seen.now, version=version, whole=True
         )
         found = Delays.of((seen.now - one.start - one.seconds, one.tally.delay) for one in those)
-        followed.delays = (seen.now, found)
+        followed.delays[version] = (seen.now, found)
         return found
 
 
@@ -230,7 +232,7 @@ def _scaled(loss: float, reference: Reference) -> float | None:
     return min(loss / (_LARGEST * error), 1.0) if error else None
 
 
-def _concept(live: int, detector: Detector | None) -> ConceptDrift | None:
+def _concept(version: int, detector: Detector | None) -> ConceptDrift | None:
     if detector is None:
         return None
-    return ConceptDrift(version=live, n=detector.seen, at=detector.at, before=detector.before, after=detector.after)
+    return ConceptDrift(version=version, n=detector.seen, at=detector.at, before=detector.before, after=detector.after)

@@ -9,6 +9,8 @@ from typing import Any, Final
 from cloche.monitoring.documents import RecentRow
 from cloche.prediction_log import layout
 from cloche.prediction_log.homes import home
+from cloche.prediction_log.reading import LogReader
+from cloche.store import Store
 
 KEPT: Final = 20
 _COLUMNS: Final = ("request_id", "row", "time", "version", "prediction", "probabilities", "latency_ms", "status")
@@ -16,10 +18,12 @@ _MAX_CHARS: Final = 80
 
 
 class Recent:
-    """Fed with the rows of every fold; a monitor that has just started knows none."""
+    """Fed with the rows of every fold; what was answered before this monitor began comes from the log of *store*."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = store
         self._kept: dict[str, deque[RecentRow]] = {}
+        self._read: set[str] = set()
 
     def take(self, parts: Mapping[str, Sequence[Any]]) -> None:
         """The answers among the *parts* of a fold."""
@@ -30,8 +34,21 @@ class Recent:
                     self._add(known[0], part.rows)
 
     def of(self, model: str) -> list[RecentRow]:
-        """The last answers of *model*, the newest first."""
+        """
+        The last answers of *model*, the newest first; the log is read once, some rows of it.
+
+        Raises:
+            StoreError: the log cannot be read; it is read with the next call.
+        """
+        if self._store is not None and model not in self._read:
+            self._recall(self._store, model)
+            self._read.add(model)
         return list(self._kept.get(model, ()))[::-1]
+
+    def _recall(self, store: Store, model: str) -> None:
+        before = map(_row, LogReader(store).newest(model, KEPT, _COLUMNS).to_pylist())
+        found = {(one.request_id, one.row): one for one in (*before, *self._kept.get(model, ()))}
+        self._kept[model] = deque(sorted(found.values(), key=lambda one: (one.at, one.row)), maxlen=KEPT)
 
     def _add(self, model: str, rows: Any) -> None:
         kept = self._kept.setdefault(model, deque(maxlen=KEPT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -106,11 +107,9 @@ def history(
     table = home("delta").LogTable.open(store, layout.rollups(model))
     if table is None:
         return
-    arrow = home("arrow")
-    wanted = arrow.days(_date(start), _date(end))
-    found = [one for one in _read(table, wanted, sampled=sampled) if start <= one.start < end]
+    found = _read(table, home("arrow").stretches(math.ceil(start), math.ceil(end), version), sampled=sampled)
     for one in sorted(found, key=lambda entry: (entry.start, entry.version, entry.route)):
-        if version in (None, one.version) and route in (None, one.route):
+        if route in (None, one.route):
             yield one
 
 
@@ -183,7 +182,3 @@ def _by_version(rows: Any) -> Iterator[tuple[int, Any]]:
     versions = arrow.whole_of(rows, "version")
     for version in np.unique(versions).tolist():
         yield version, rows if (versions == version).all() else rows.filter(arrow.mask(versions == version))
-
-
-def _date(moment: float) -> str:
-    return dt.datetime.fromtimestamp(moment, dt.UTC).date().isoformat()

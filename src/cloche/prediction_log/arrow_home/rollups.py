@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cloche.prediction_log.arrow_home.columns import MOMENT
+
 #: Rows as features, of some fields: what is taken away when somebody is erased, and after some days.
 SAMPLES: Final = "samples"
 ROLLUPS: Final = pa.schema(
@@ -62,15 +64,17 @@ def rollups_table(those: Sequence[Any], samples: Sequence[bytes | None]) -> Any:
     return pa.table([pa.array(values, type_) for values, type_ in zip(columns, ROLLUPS.types, strict=True)], ROLLUPS)
 
 
-def days(first: str, last: str) -> Any:
-    """Rows of the days from *first* to *last*."""
-    return (pc.field("date") >= first) & (pc.field("date") <= last)
+def stretches(start: int, end: int, version: int | None = None) -> Any:
+    """Rows of stretches that begin from *start* up to *end* (seconds since 1970), of one *version* or of all."""
+    found = (pc.field("date") >= _date(start)) & (pc.field("date") <= _date(end))
+    found &= (pc.field("start") >= start) & (pc.field("start") < end)
+    return found if version is None else found & (pc.field("version") == version)
 
 
-def measured(first: str, last: str, version: int, whole: bool) -> Any:
-    """Measured rows of a version in the days from *first* to *last*: of all rows, or of segments."""
+def measured(start: int, end: int, version: int, whole: bool) -> Any:
+    """Measured rows of a version that begin from *start* up to *end*: of all rows, or of segments."""
     of = pc.field("field") == "" if whole else pc.field("field") != ""
-    return days(first, last) & (pc.field("version") == version) & of
+    return stretches(start, end, version) & of
 
 
 def with_values(rows: Any, column: str, others: Sequence[Any]) -> Any:
@@ -95,3 +99,17 @@ def mask(wanted: np.ndarray[Any, np.dtype[np.bool_]]) -> Any:
 def last(rows: Any, columns: Sequence[str], n: int) -> Any:
     """The last *n* of *rows*, of *columns*."""
     return rows.select(list(columns)).slice(max(0, rows.num_rows - n))
+
+
+def answered_since(since: Any) -> Any:
+    """Rows with an answer that came at *since* or later."""
+    later = pc.field("time") >= pa.scalar(since, MOMENT)
+    return later & (pc.field("date") >= since.date().isoformat()) & (pc.field("status") == 200) & (pc.field("row") >= 0)
+
+
+def newest(tables: Sequence[Any], n: int) -> Any:
+    """The *n* newest rows of tables with the same columns, the oldest first."""
+    rows = pa.concat_tables(tables)
+    kept = rows.take(pc.select_k_unstable(rows, k=n, sort_keys=[("time", "descending")]))
+    order = [(name, "ascending") for name in ("time", "request_id", "row") if name in kept.column_names]
+    return kept.sort_by(order)
