@@ -25,12 +25,15 @@ def artifact(
     made: Contract | None = None,
     accuracy: float = 0.9,
     packages: dict[str, str] | None = None,
+    reference: bytes | None = None,
     **hyperparameters: Any,
 ) -> Path:
     """Write an artifact folder; other *content* makes another artifact."""
     directory.mkdir(parents=True)
     made = made or contract()
     files = {"contract.json": made.to_json(), "model.bin": content, "twin/graph.json": b"{}"}
+    if reference is not None:
+        files["reference.json"] = reference
     for path, raw in files.items():
         (directory / path).parent.mkdir(exist_ok=True)
         (directory / path).write_bytes(raw)

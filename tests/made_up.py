@@ -116,7 +116,7 @@ def document(model: str = "penguins", range_: str = "24h", *, name: str = "Adeli
             field("body_mass_g", state="small", effect=0.06, p=0.004, importance=None),
             field("sampled", type="datetime", state="insufficient", effect=None, p=None, n=0, missing=None,
                   missing_reference=None, outside=None, measures={}, trend=[], histogram=None, since=None,
-                  why="12 rows, a verdict needs 100", importance=None),
+                  why="the reference has 120 rows, 200 are needed", reference_n=120, importance=None),
             field("bill_length_mm × bill_depth_mm", type="pair", state="drift", measure="correlation", effect=0.4,
                   why="correlation 0.25, in the reference -0.15", histogram=None, missing=None, missing_reference=None,
                   outside=None, importance=None, measures={}),
@@ -149,8 +149,8 @@ def document(model: str = "penguins", range_: str = "24h", *, name: str = "Adeli
             for low in range(4, 10)
         ],
         "alerts": [
-            AlertRow(rule="errors", expression="error_rate > 1 % for 5m", phase="ok", value=0.0007, threshold=0.01,
-                     since=NOW - 90_000),
+            AlertRow(rule="error-rate", expression="error_rate > 1%", phase="ok", value=0.0007, threshold=0.01,
+                     since=NOW - 90_000, page="docs/alerts/error-rate.md"),
             AlertRow(rule="drift", expression="drift(any)", phase="firing", severity="critical", value=2.0,
                      threshold=1.0, since=NOW - 4_000, why="bill_length_mm, island", page="https://docs.example.org/alerts/drift",
                      deliveries={"webhook": "200", "mail": "refused: no route to host"}),

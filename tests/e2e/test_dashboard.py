@@ -37,6 +37,7 @@ PAGES = {
     "nothing": "/models/nothing",
     "hostile": "/models/hostile",
     "field": "/models/penguins/field?name=bill_length_mm",
+    "alert": "/models/penguins/alert?name=error-rate",
 }
 LOOKS = [
     pytest.param(1280, "light", id="desktop-light"),

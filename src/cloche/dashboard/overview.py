@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from cloche.dashboard import figures
 from cloche.dashboard.charts.over_time import newest
 from cloche.dashboard.charts.small import sparkline
+from cloche.dashboard.panels.alerts import looked_after
 from cloche.dashboard.panels.header import short_lamps
 from cloche.dashboard.panels.panel import chip, empty, total
 from cloche.dashboard.panels.quality import headline
@@ -62,6 +63,7 @@ def _card(name: str, found: ModelDocument | None) -> Html:
     return tag(
         "li",
         tag("div", title, chip("firing", f"{firing} firing") if firing else None, class_="top"),
+        looked_after(found) if firing else None,
         short_lamps(found.lamps),
         sparkline(traffic, f"Requests to {name} in the last {RANGE}: {figures.count(n)}") if n else None,
         tag("dl", *(tag("div", tag("dt", what), tag("dd", value)) for what, value in facts), class_="facts small"),

@@ -1,14 +1,12 @@
-"""Whole pages: one model, one of its fields, and what stands there where nothing was measured yet."""
+"""Whole pages: one model, one of its fields or alerts, and what stands there where nothing was measured yet."""
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from cloche.dashboard.frame import file, page
-from cloche.dashboard.panels.alerts import alerts
+from cloche.dashboard.panels.alerts import alert_detail, alerts
 from cloche.dashboard.panels.drift import drift, field_detail
 from cloche.dashboard.panels.header import header
-from cloche.dashboard.panels.panel import empty
+from cloche.dashboard.panels.panel import address, empty, judged
 from cloche.dashboard.panels.predictions import predictions
 from cloche.dashboard.panels.quality import calibration, quality, segments
 from cloche.dashboard.panels.records import problems, recent
@@ -43,19 +41,27 @@ def field_page(document: ModelDocument, name: str, *, signed_in: bool) -> Html |
     found = next((one for one in document.drift if one.name == name), None)
     if found is None:
         return None
-    asked = urlencode(
-        {"range": document.range} | ({} if document.version is None else {"version": str(document.version)})
-    )
-    back = f"../{document.model}?{asked}"
+    lead = f"{found.type} of {document.model}" + (f", version {of}" if (of := judged(document)) is not None else "")
+    beneath = tag("section", tag("h2", "Now against the reference"), field_detail(found), class_="panel")
+    return _beneath(document, name, lead, beneath, signed_in=signed_in)
+
+
+def alert_page(document: ModelDocument, name: str, *, signed_in: bool) -> Html | None:
+    """`/models/NAME/alert?name=…`; None where there is no such rule."""
+    found = next((one for one in document.alerts if one.rule == name), None)
+    if found is None:
+        return None
+    beneath = tag("section", tag("h2", "How it stands"), alert_detail(document, found), class_="panel")
+    return _beneath(document, name, f"alert of {document.model}", beneath, signed_in=signed_in)
+
+
+def _beneath(document: ModelDocument, name: str, lead: str, content: Html, *, signed_in: bool) -> Html:
+    """A page beneath that of the model."""
+    back = f"../{address(document)}"
     return page(
         f"{name} · {document.model}",
-        tag(
-            "section",
-            tag("h1", found.name),
-            tag("p", f"{found.type} of {document.model}", class_="lead"),
-            class_="hero",
-        ),
-        tag("section", tag("h2", "Now against the reference"), field_detail(found), class_="panel"),
+        tag("section", tag("h1", name), tag("p", lead, class_="lead"), class_="hero"),
+        content,
         up="../../",
         signed_in=signed_in,
         crumbs=_crumbs("../../", document.model, back),
@@ -87,13 +93,13 @@ def nothing_page(model: str, range_: str, version: int | None, *, signed_in: boo
 
 def _panels(document: ModelDocument, up: str | None, may_change: bool) -> list[Html]:
     return [
-        alerts(document),
+        alerts(document, up),
         service(document),
         predictions(document, up),
         drift(document, up),
         quality(document),
         tag("div", segments(document), calibration(document), class_="pair"),
-        versions(document, may_change=may_change),
+        versions(document, up, may_change=may_change),
         problems(document),
         recent(document),
     ]

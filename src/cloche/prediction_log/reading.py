@@ -161,8 +161,6 @@ class LogReader:
             rows = arrow.unified(
                 [arrow.ANSWERS.empty_table(), *(_newest(arrow, one, wanted, n, columns) for one in held)]
             )
-            if rows.num_rows >= n:
-                break
         whole = arrow.newest([rows], n)
         return whole.select([name for name in whole.column_names if name in columns])
 

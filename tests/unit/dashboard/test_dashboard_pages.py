@@ -12,10 +12,19 @@ import pytest
 import made_up
 from cloche.dashboard import assets
 from cloche.dashboard.overview import overview
-from cloche.dashboard.pages import field_page, model_page, nothing_page, report
+from cloche.dashboard.pages import alert_page, field_page, model_page, nothing_page, report
 from cloche.dashboard.panels.panel import link_to
 from cloche.dashboard.panels.quality import quality
-from cloche.monitoring.documents import RANGES, ConceptDrift, ModelDocument, ParitySample, Series
+from cloche.monitoring.alerts.defaults import DEFAULTS, Default, page_of
+from cloche.monitoring.documents import (
+    RANGES,
+    AlertRow,
+    ConceptDrift,
+    ModelDocument,
+    ParitySample,
+    Series,
+    VersionRow,
+)
 
 DOCUMENTS = {
     "classes": made_up.document(),
@@ -95,6 +104,7 @@ def test_what_others_named_stays_text() -> None:
         shown(DOCUMENTS["hostile"]),
         report(DOCUMENTS["hostile"]),
         field_page(DOCUMENTS["hostile"], made_up.ATTACK, signed_in=True) or "",
+        alert_page(DOCUMENTS["hostile"], made_up.ATTACK, signed_in=True) or "",
         overview({made_up.ATTACK: DOCUMENTS["hostile"]}),
         nothing_page(made_up.ATTACK, made_up.ATTACK, 3, signed_in=True),
     ):
@@ -113,7 +123,10 @@ def test_what_it_says() -> None:
         "silenced until", "mail: refused: no route to host", "Promote version 3", "cloche rollback penguins",
         "promote → version 2", "trained on last week", "unknown_level", "Not enough data",
         "cloche replay 06EB6GHQ2Z8M4TJ0V5Y7C1N3P1 --row 1",
-        "Requests are counted up to", "0.81", "0.78 … 0.84",
+        "Requests are counted up to", "0.81", "0.78 … 0.84", "the reference has 120 rows, 200 are needed",
+        'Looked after by Ornithology · <a href="mailto:birds@example.org"',
+        '<a href="penguins/alert?name=error-rate&amp;range=24h">error-rate</a>',
+        '<a href="https://docs.example.org/alerts/drift" rel="noreferrer">what to do</a>',
     ):  # fmt: skip
         assert words in page, words
     assert "Promote version 2" not in page, "it is live"
@@ -173,6 +186,62 @@ def test_a_field_page_and_a_field_that_is_not_there() -> None:
     assert field_page(DOCUMENTS["classes"], "other", signed_in=True) is None
 
 
+def test_the_page_of_a_version_says_of_which_it_speaks() -> None:
+    page = shown(made_up.document(version=1))
+    assert "are of version 1; lamps and alerts: of the live version, 2." in page
+    assert "Last full window of version 1, against its own reference" in page
+    assert "n = 410 rows answered by version 1" in page
+    assert '<a href="penguins?range=24h&amp;version=2">Version 2</a>' in page
+    field = field_page(made_up.document(version=1), "island", signed_in=True) or ""
+    assert "category of penguins, version 1" in field
+    assert 'href="../penguins?range=24h&amp;version=1"' in field
+
+
+@pytest.mark.parametrize(
+    ("asked", "version", "picks"),
+    [
+        pytest.param([2], None, ["all"], id="the-live-one-alone"),
+        pytest.param([2], 2, ["all", "2"], id="the-live-one-alone-by-its-number"),
+        pytest.param([1], None, ["all", "1"], id="not-the-live-one"),
+        pytest.param([1, 2], None, ["all", "2", "1"], id="two"),
+        pytest.param([2], 1, ["all", "1"], id="one-that-was-asked-before"),
+        pytest.param(range(1, 13), 3, ["all", *map(str, range(12, 4, -1)), "3", "3 more"], id="many"),
+    ],
+)
+def test_the_picker_has_the_versions_that_were_asked(asked: list[int], version: int | None, picks: list[str]) -> None:
+    rows = [
+        VersionRow(version=one, contract=1, created="2025-11-25", requests=one in asked) for one in range(13, 0, -1)
+    ]
+    page = shown(made_up.document(versions=rows, version=version))
+    nav = page.split('aria-label="Version">')[1].split("</nav>")[0]
+    assert re.findall(r"<a [^>]*>([^<]*)</a>", nav) == picks
+
+
+def test_the_page_of_an_alert_says_what_to_do() -> None:
+    page = alert_page(made_up.document(version=1), "error-rate", signed_in=True)
+    assert page is not None
+    assert Page(page).tags.count("ol") == 1
+    for words in (
+        "Requests fail", "First three checks", "When to roll back", "<code>cloche rollback NAME</code>",
+        "Looked after by Ornithology", 'href="https://wiki.example.org/penguins"',
+        'href="../penguins?range=24h&amp;version=1"',
+    ):  # fmt: skip
+        assert words in page, words
+    mine = alert_page(DOCUMENTS["classes"], "drift", signed_in=True) or ""
+    assert 'What to do: <a href="https://docs.example.org/alerts/drift"' in mine
+    assert "A rule of your own" in (alert_page(DOCUMENTS["classes"], "quiet", signed_in=True) or "")
+    assert alert_page(DOCUMENTS["classes"], "other", signed_in=True) is None
+
+
+@pytest.mark.parametrize("default", DEFAULTS, ids=lambda one: one.name)
+def test_every_default_alert_has_its_page(default: Default) -> None:
+    row = AlertRow(rule=default.name, expression="x", phase="firing", page=page_of(default.name))
+    page = alert_page(made_up.document(alerts=[row]), default.name, signed_in=True) or ""
+    assert default.title in page
+    assert page.count("<li>") >= 3
+    assert "`" not in page
+
+
 def test_a_report_is_one_file_that_can_ask_for_nothing() -> None:
     text = report(DOCUMENTS["classes"])
     page = Page(text)
@@ -181,6 +250,7 @@ def test_a_report_is_one_file_that_can_ask_for_nothing() -> None:
     assert not any(tag == "link" for tag, _, _ in page.attributes)
     assert "default-src &#x27;none&#x27;" in text
     assert "All 10 bins" in text, "the histograms of fields stand in the report itself"
+    assert "First three checks" in text, "and what alerts mean"
     assert len(text) < 400_000
 
 

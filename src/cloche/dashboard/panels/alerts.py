@@ -5,38 +5,110 @@ from __future__ import annotations
 from typing import Final
 
 from cloche.dashboard import figures
-from cloche.dashboard.panels.panel import cell, chip, empty, link_to, panel, table
+from cloche.dashboard.panels.panel import address, cell, chip, empty, link_to, linked, panel, table
 from cloche.markup import Child, Html, tag
+from cloche.monitoring.alerts.defaults import BY_NAME
 from cloche.monitoring.documents import AlertRow, ModelDocument
 
 _ORDER: Final = {"firing": 0, "pending": 1, "no_data": 2, "resolved": 3, "ok": 4}
 _HEAD: Final = ("Rule", "Phase", "Value", "Limit", "Since", "Why", "Told")
 
 
-def alerts(document: ModelDocument) -> Html:
-    """What fires first."""
+def alerts(document: ModelDocument, up: str | None) -> Html:
+    """What fires first; each rule leads to what it means and what to do (in a report, without *up*, beneath)."""
     found = sorted(document.alerts, key=lambda one: (_ORDER[one.phase], one.rule))
     if not found:
         how = empty(
             "No rules are known here. They come with the monitor; your own stand in ", tag("code", "cloche.toml"), "."
         )
-        return panel("alerts", "Alerts", _as_of(document), how)
+        return panel("alerts", "Alerts", _as_of(document), looked_after(document), how)
     firing = sum(one.phase == "firing" for one in found)
     note = [*_as_of(document), f" · {firing} of n = {len(found)} rules firing"]
-    return panel("alerts", "Alerts", note, table(_HEAD, (_row(one, document.end) for one in found), "Alert rules"))
+    rows = (_row(document, one, up) for one in found)
+    details = () if up is not None else (_folded(one) for one in found)
+    return panel("alerts", "Alerts", note, looked_after(document), table(_HEAD, rows, "Alert rules"), *details)
+
+
+def looked_after(document: ModelDocument) -> Html | None:
+    """Who is to be asked, and where it is written what to do."""
+    known = [
+        *([document.owner] if document.owner else []),
+        *([linked(document.contact)] if document.contact else []),
+        *([linked(document.runbook, "runbook")] if document.runbook else []),
+    ]
+    if not known:
+        return None
+    between = [part for one in known for part in (" · ", one)][1:]
+    return tag("p", "Looked after by ", *between, class_="hint after")
+
+
+def alert_detail(document: ModelDocument, one: AlertRow) -> Html:
+    """A rule: how it stands, what it means, the first three checks, when to roll back, and whom to ask."""
+    facts: list[tuple[str, Child]] = [
+        ("phase", chip(one.phase)),
+        ("severity", one.severity),
+        ("value", figures.number(one.value)),
+        ("limit", figures.number(one.threshold)),
+        ("since", figures.moment(one.since)),
+        ("told", _told(one)),
+    ]
+    return tag(
+        "div",
+        tag("p", tag("code", one.expression), class_="of"),
+        tag("p", one.why, class_="lead") if one.why else None,
+        tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts), class_="facts"),
+        looked_after(document),
+        *_guidance(one),
+    )
+
+
+def _guidance(one: AlertRow) -> list[Html]:
+    known = BY_NAME.get(one.rule)
+    target = link_to(one.page)
+    found = [] if target is None else [tag("p", "What to do: ", linked(target))]
+    if known is None:
+        return found or [
+            tag("p", "A rule of your own; its ", tag("code", "page"), " may say what to do.", class_="hint")
+        ]
+    return [
+        *found,
+        tag("h3", known.title),
+        tag("p", *_prose(known.guidance.meaning)),
+        tag("h3", "First three checks"),
+        tag("ol", *(tag("li", *_prose(check)) for check in known.guidance.checks), class_="checks"),
+        tag("h3", "When to roll back"),
+        tag("p", *_prose(known.guidance.roll_back)),
+    ]
+
+
+def _prose(text: str) -> list[Child]:
+    """Words, those between backticks as code."""
+    return [tag("code", part) if place % 2 else part for place, part in enumerate(text.split("`"))]
+
+
+def _folded(one: AlertRow) -> Html | None:
+    if one.rule not in BY_NAME and link_to(one.page) is None:
+        return None
+    return tag("details", tag("summary", one.rule, " ", chip(one.phase)), *_guidance(one), class_="card field")
 
 
 def _as_of(document: ModelDocument) -> list[Child]:
     return ["Decided ", figures.moment(document.made), " from the folded log"]
 
 
-def _row(one: AlertRow, now: float) -> Html:
-    silent = one.silenced_until is not None and one.silenced_until > now
+def _row(document: ModelDocument, one: AlertRow, up: str | None) -> Html:
+    silent = one.silenced_until is not None and one.silenced_until > document.end
+    name: Child = one.rule if up is None else tag("a", one.rule, href=address(document, "/alert", name=one.rule))
     page = link_to(one.page)
-    name: Child = tag("a", one.rule, href=page, rel="noreferrer") if page else one.rule
     return tag(
         "tr",
-        tag("th", name, tag("small", one.expression), scope="row"),
+        tag(
+            "th",
+            name,
+            tag("small", one.expression),
+            tag("small", linked(page, "what to do")) if page else None,
+            scope="row",
+        ),
         cell(
             "Phase",
             chip(one.phase),

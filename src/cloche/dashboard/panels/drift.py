@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlencode
 
 from cloche.dashboard import figures
 from cloche.dashboard.charts.small import bar, histogram, sparkline, tiny
-from cloche.dashboard.panels.panel import cell, chip, empty, panel, table
+from cloche.dashboard.panels.panel import address, cell, chip, empty, judged, panel, table
 from cloche.markup import Child, Html, tag
 from cloche.monitoring.documents import FieldDrift, ModelDocument
 
@@ -33,24 +32,20 @@ def inputs_of(document: ModelDocument) -> list[FieldDrift]:
 def drift(document: ModelDocument, up: str | None) -> Html:
     """The table, and what it is of."""
     found = inputs_of(document)
-    if not found and document.version not in (None, document.live):
-        elsewhere = empty(f"Drift is judged for the live version, {document.live}, against its own reference.")
-        return panel("drift", "Data drift", f"Version {document.version}", elsewhere)
+    of = judged(document)
     if not found:
-        nothing = empty(
-            "Nothing to compare with: no version is live, or its artifact holds no reference. "
-            "Save with the training table (inputs=X), then ask the model."
-        )
-        return panel("drift", "Data drift", "Inputs against the reference of the live version", nothing)
-    judged = [one for one in found if one.state != "insufficient"]
+        missing = "no version is live" if of is None else f"the artifact of version {of} holds no reference"
+        nothing = empty(f"Nothing to compare with: {missing}. Save with the training table (inputs=X).")
+        return panel("drift", "Data drift", "Inputs against the reference of the version", nothing)
+    certain = [one for one in found if one.state != "insufficient"]
     n = max((one.n for one in found), default=0)
     reference = max((one.reference_n for one in found), default=0)
     many = sum(one.state == "drift" for one in found)
     note = (
-        f"Last full window of version {document.live}: n = {figures.count(n)}; reference n = {figures.count(reference)}"
-        f" · {many} of {len(judged)} judged fields drift"
+        f"Last full window of version {of}, against its own reference: n = {figures.count(n)}; "
+        f"reference n = {figures.count(reference)} · {many} of {len(certain)} judged fields drift"
     )
-    waiting = None if judged else empty(f"Not enough data yet: {found[0].why or 'no window is full'}.")
+    waiting = None if certain else empty(f"Not enough data yet: {found[0].why or 'no window is full'}.")
     return panel("drift", "Data drift", note, waiting, drift_table(document, found, "Drift of the inputs", up))
 
 
@@ -67,22 +62,14 @@ def drift_table(document: ModelDocument, found: Sequence[FieldDrift], caption: s
     return tag("div", whole, *details)
 
 
-def address_of(document: ModelDocument, name: str) -> str:
-    """The page of a field, from that of its model."""
-    asked = {"name": name, "range": document.range} | (
-        {} if document.version is None else {"version": str(document.version)}
-    )
-    return f"{document.model}/field?{urlencode(asked)}"
-
-
 def _row(document: ModelDocument, one: FieldDrift, most: float, up: str | None) -> Html:
     shown: Child = one.name
     if up is not None and one.type != "pair":
-        shown = tag("a", one.name, href=address_of(document, one.name))
+        shown = tag("a", one.name, href=address(document, "/field", name=one.name))
     return tag(
         "tr",
         tag("th", shown, tag("small", one.type), scope="row"),
-        cell("State", chip(one.state), tag("small", "since ", figures.moment(one.since)) if one.since else None),
+        cell("State", chip(one.state), _state(one), class_="words"),
         cell(
             "Importance",
             figures.NONE if one.importance is None else bar(one.importance / most, figures.number(one.importance)),
@@ -96,6 +83,13 @@ def _row(document: ModelDocument, one: FieldDrift, most: float, up: str | None) 
         cell("Unseen", figures.share(one.unseen)),
         cell("n", figures.count(one.n)),
     )
+
+
+def _state(one: FieldDrift) -> Html | None:
+    """Since when it is so; or what is missing for a verdict."""
+    if one.state == "insufficient":
+        return tag("small", one.why) if one.why else None
+    return tag("small", "since ", figures.moment(one.since)) if one.since else None
 
 
 def _effect(one: FieldDrift) -> list[Child]:

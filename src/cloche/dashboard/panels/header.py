@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlencode
 
 from cloche.dashboard import figures
-from cloche.dashboard.panels.panel import WORDS, linked
+from cloche.dashboard.panels.panel import WORDS, address, linked
 from cloche.markup import Child, Html, tag
-from cloche.monitoring.documents import RANGES, Lamp, Lamps, ModelDocument
+from cloche.monitoring.documents import RANGES, Lamp, Lamps, ModelDocument, asked
 
-#: Of so many the monitor publishes documents of their own.
-_MOST: Final = 4
+#: So many versions stand in the picker; the table of versions has all.
+_MOST: Final = 8
 LAMPS: Final = ("service", "data", "predictions", "performance")
 
 
 def header(document: ModelDocument, *, picks: bool) -> Html:
     """The name, the facts, four lamps; with *picks* the links to other ranges and versions."""
     facts: list[tuple[str, Child]] = [
+        *([] if document.version is None else [("shown version", str(document.version))]),
         ("live version", figures.NONE if document.live is None else str(document.live)),
         ("task", document.task or figures.NONE),
         ("owner", document.owner or figures.NONE),
@@ -30,10 +29,19 @@ def header(document: ModelDocument, *, picks: bool) -> Html:
         tag("h1", document.model),
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts), class_="facts"),
         tag("ul", *(_lamp(name, getattr(document.lamps, name)) for name in LAMPS), class_="lamps"),
+        _of_another(document),
         _picks(document) if picks else None,
         _as_of(document),
         class_="hero",
     )
+
+
+def _of_another(document: ModelDocument) -> Html | None:
+    if document.version in (None, document.live):
+        return None
+    live = "no version is live" if document.live is None else f"of the live version, {document.live}"
+    words = f"Requests, answers, drift and quality are of version {document.version}; lamps and alerts: {live}."
+    return tag("p", words, class_="hint")
 
 
 def _lamp(name: str, one: Lamp) -> Html:
@@ -77,16 +85,15 @@ def _as_of(document: ModelDocument) -> Html:
 
 
 def _picks(document: ModelDocument) -> Html:
-    version = None if document.version is None else str(document.version)
-    ranges = [_pick(document, name, {"range": name, "version": version}, name == document.range) for name in RANGES]
-    asked = [one.version for one in document.versions if one.requests][:_MOST]
-    if len(asked) < 2:
-        asked = []
-    found = [_pick(document, "all", {"range": document.range}, document.version is None)]
-    found += [
-        _pick(document, str(one), {"range": document.range, "version": str(one)}, one == document.version)
-        for one in asked
-    ]
+    ranges = [_pick(name, address(document, range=name), name == document.range) for name in RANGES]
+    versions = asked(document)
+    if document.version is not None and document.version not in versions:
+        versions = [document.version, *versions]
+    shown = [one for place, one in enumerate(versions) if place < _MOST or one == document.version]
+    found = [_pick("all", address(document, version=None), document.version is None)]
+    found += [_pick(str(one), address(document, version=one), one == document.version) for one in shown]
+    if len(shown) < len(versions):
+        found.append(tag("a", f"{len(versions) - len(shown)} more", href="#versions"))
     return tag(
         "div",
         tag("nav", tag("span", "Range", class_="name"), *ranges, class_="picks", aria_label="Range"),
@@ -95,6 +102,5 @@ def _picks(document: ModelDocument) -> Html:
     )
 
 
-def _pick(document: ModelDocument, words: str, asked: Mapping[str, str | None], chosen: bool) -> Html:
-    query = urlencode({name: value for name, value in asked.items() if value is not None})
-    return tag("a", words, href=f"{document.model}?{query}", aria_current="page" if chosen else None)
+def _pick(words: str, to: str, chosen: bool) -> Html:
+    return tag("a", words, href=to, aria_current="page" if chosen else None)

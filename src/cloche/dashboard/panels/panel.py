@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Final
+from urllib.parse import urlencode
 
 from cloche.dashboard import figures
 from cloche.markup import Child, Html, tag
@@ -45,9 +46,23 @@ def window(document: ModelDocument, n: float | None = None, what: str = "request
     return found if n is None else [*found, f" · n = {figures.count(n)} {what}"]
 
 
-def answered_rows(document: ModelDocument) -> int:
-    """How many rows were answered in the range, by the version that the document is of."""
-    return sum(one.rows for one in document.versions if document.version in (None, one.version))
+def judged(document: ModelDocument) -> int | None:
+    """The version that drift and quality are told of: that of the document, else the live one."""
+    return document.live if document.version is None else document.version
+
+
+def answered_rows(document: ModelDocument, version: int | None = None) -> int:
+    """How many rows were answered in the range, by all versions or by one."""
+    return sum(one.rows for one in document.versions if version in (None, one.version))
+
+
+def address(document: ModelDocument, place: str = "", **asked: str | int | None) -> str:
+    """
+    The page of the model, or a *place* beneath it, from the page of the model: in the range and of the version of
+    *document*, where *asked* says nothing else.
+    """
+    query = {"name": None, "range": document.range, "version": document.version} | asked
+    return f"{document.model}{place}?{urlencode({name: value for name, value in query.items() if value is not None})}"
 
 
 def empty(*what: Child) -> Html:

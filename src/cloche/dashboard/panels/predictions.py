@@ -7,16 +7,16 @@ from typing import Final
 from cloche.dashboard import figures
 from cloche.dashboard.charts.over_time import Chart, drawn
 from cloche.dashboard.panels.drift import answers_of, drift_table
-from cloche.dashboard.panels.panel import answered_rows, empty, panel, window
+from cloche.dashboard.panels.panel import answered_rows, empty, judged, panel, window
 from cloche.markup import Child, Html, tag
-from cloche.monitoring.documents import ModelDocument, Series
+from cloche.monitoring.documents import FieldDrift, ModelDocument, Series
 
 _QUANTILES: Final = ["p10", "p50", "p90"]
 
 
 def predictions(document: ModelDocument, up: str | None) -> Html:
     """The shares of the classes, or where the middle of the answers lies."""
-    rows = answered_rows(document)
+    rows = answered_rows(document, document.version)
     if not any(value is not None for one in document.answers for value in one.values):
         nothing = empty("No answers in this range; what the model says shows here once it was asked.")
         return panel("predictions", "Predictions", window(document, rows, "rows"), nothing, *_drift(document, up))
@@ -42,8 +42,6 @@ def _chart(document: ModelDocument) -> Chart:
 
 def _drift(document: ModelDocument, up: str | None) -> list[Child]:
     found = answers_of(document)
-    if not found and document.version not in (None, document.live):
-        return [tag("p", f"Whether the answers drift is judged for the live version, {document.live}.", class_="hint")]
     if not found:
         return [
             tag(
@@ -54,10 +52,13 @@ def _drift(document: ModelDocument, up: str | None) -> list[Child]:
                 class_="hint",
             )
         ]
-    return [drift_table(document, found, "Drift of the answers", up), figures_of(found[0].n, found[0].reference_n)]
+    return [drift_table(document, found, "Drift of the answers", up), _figures_of(document, found[0])]
 
 
-def figures_of(n: int, reference: int) -> Html:
-    """Of how many rows the verdicts are."""
-    words = f"Verdicts are of the last full window: n = {figures.count(n)}; reference n = {figures.count(reference)}."
-    return tag("p", words, class_="hint")
+def _figures_of(document: ModelDocument, one: FieldDrift) -> Html:
+    """Of how many rows the verdicts are, or why there are none."""
+    of = f"version {judged(document)}"
+    if one.state == "insufficient":
+        return tag("p", f"No verdict on the answers of {of}: {one.why}.", class_="hint back")
+    counts = f"n = {figures.count(one.n)}; n = {figures.count(one.reference_n)} in its test set"
+    return tag("p", f"Verdicts are of the last full window of {of}: {counts}.", class_="hint back")

@@ -7,7 +7,7 @@ from typing import Final
 from cloche.dashboard import figures
 from cloche.dashboard.charts.over_time import Chart, drawn
 from cloche.dashboard.charts.small import bar, diagonal
-from cloche.dashboard.panels.panel import answered_rows, cell, empty, panel, table, window
+from cloche.dashboard.panels.panel import answered_rows, cell, empty, judged, panel, table, window
 from cloche.markup import Child, Html, tag
 from cloche.monitoring.documents import ModelDocument, QualityMetric, Segment, Series
 
@@ -18,11 +18,9 @@ def quality(document: ModelDocument) -> Html:
     """Every metric, realised beside estimated."""
     labelled = _labelled(document)
     note = [
-        *window(document, answered_rows(document), "answered rows"),
+        *window(document, answered_rows(document, judged(document)), f"rows answered by version {judged(document)}"),
         "" if labelled is None else f" · {figures.share(labelled)} of them labelled",
     ]
-    if _of_another(document):
-        return panel("quality", "Quality", note, _elsewhere(document))
     if not document.quality:
         how = empty(
             "No quality yet. Send the truth as it becomes known: ",
@@ -63,16 +61,6 @@ def _parity(document: ModelDocument) -> list[Child]:
         told += f", {asked.impossible} could not be asked"
     first = f" ({asked.request_id}: {asked.why})" if asked.request_id else f" ({asked.why})" if asked.why else ""
     return [["Asked again of the model's own library ", figures.moment(asked.at), f"{told}{first}."]]
-
-
-def _of_another(document: ModelDocument) -> bool:
-    """Whether it is of a version that does not answer now: its labels are not followed any more."""
-    return document.version not in (None, document.live) and not document.quality
-
-
-def _elsewhere(document: ModelDocument) -> Html:
-    command = tag("code", f"cloche evaluate {document.model}@{document.version} --logged")
-    return empty(f"Labels are followed for the live version, {document.live}. Measure this one: ", command, ".")
 
 
 def _labelled(document: ModelDocument) -> float | None:
@@ -135,8 +123,6 @@ def _coverage(one: QualityMetric) -> Html | None:
 def segments(document: ModelDocument) -> Html:
     """Where it is better or worse than on the whole."""
     title, found = "Segments", document.segments
-    if _of_another(document):
-        return panel("segments", title, window(document), _elsewhere(document), wide=False)
     if not found:
         how = empty(
             "None yet: they need labels, and a class or a context field (",
@@ -176,8 +162,6 @@ def _segment(one: Segment) -> Html:
 def calibration(document: ModelDocument) -> Html:
     """How often an answer is right that says it is so sure."""
     points = [one for one in document.calibration if "confidence" in one and "accuracy" in one]
-    if _of_another(document):
-        return panel("calibration", "Calibration", window(document), _elsewhere(document), wide=False)
     if not points:
         how = empty("None yet: it needs labels, and a model that says how sure it is.")
         return panel("calibration", "Calibration", window(document), how, wide=False)

@@ -38,10 +38,12 @@ def _problem(one: ProblemRow, n: int) -> Html:
 def recent(document: ModelDocument) -> Html:
     """The last answers, with the command that computes each again; never a value of an input."""
     found = document.recent
-    note = f"The last n = {len(found)} answered rows, of any version; no input is shown here"
+    of = "any version" if document.version is None else f"version {document.version}"
+    note = f"Of the last answered rows the n = {len(found)} of {of}; no input is shown here"
     if not found:
         nothing = empty(
-            "None since the monitor started. Older ones are in the log: ",
+            "None" if document.version is None else f"None of the last ones was answered by {of}",
+            ". Older ones are in the log: ",
             tag("code", f"cloche log export {document.model} rows.parquet"),
             ".",
         )

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from cloche.dashboard import figures
 from cloche.dashboard.charts.over_time import told
-from cloche.dashboard.panels.panel import cell, chip, empty, panel, table
+from cloche.dashboard.panels.panel import address, cell, chip, empty, panel, table
 from cloche.markup import Child, Html, tag
-from cloche.monitoring.documents import Mark, ModelDocument, VersionRow
+from cloche.monitoring.documents import Mark, ModelDocument, VersionRow, asked
 
 _MOST: Final = 20
 
 
-def versions(document: ModelDocument, *, may_change: bool) -> Html:
+def versions(document: ModelDocument, up: str | None, *, may_change: bool) -> Html:
     """
-    The newest versions; with *may_change* buttons that promote and roll back, which the script makes work.
+    The newest versions and those that were asked, linked to their pages except in a report (without *up*). With
+    *may_change* buttons that promote and roll back, which the script makes work.
 
     Without the script the commands stand there.
     """
     found = document.versions
     if not found:
         return panel("versions", "Versions", f"Model {document.model}", empty("No version is published."))
-    shown = found[:_MOST]
+    pages = [] if up is None else asked(document)
+    shown = [one for place, one in enumerate(found) if place < _MOST or one.version in pages]
     head = ("Version", "Answers as", "Contract", "Saved", "Requests", "Rows", "Change")
     note = [
         f"Last {document.range}: n = {figures.count(sum(one.requests for one in found))} requests · ",
-        f"{len(found)} versions" + (f", the newest {_MOST} are shown" if len(found) > _MOST else ""),
+        f"{len(found)} versions" + (f", {len(shown)} are shown" if len(found) > len(shown) else ""),
     ]
-    whole = table(head, (_row(document, one, may_change) for one in shown), "Versions")
+    whole = table(head, (_row(document, one, pages, may_change) for one in shown), "Versions")
     return panel("versions", "Versions and routes", note, whole, _back(document, may_change), _marks(document.marks))
 
 
-def _row(document: ModelDocument, one: VersionRow, may_change: bool) -> Html:
+def _row(document: ModelDocument, one: VersionRow, pages: Sequence[int], may_change: bool) -> Html:
     live = "live" in one.routes
     change: Child = figures.NONE
     if not live:
@@ -42,7 +45,7 @@ def _row(document: ModelDocument, one: VersionRow, may_change: bool) -> Html:
             change.append(_promote(document.model, one.version))
     return tag(
         "tr",
-        tag("th", f"Version {one.version}", scope="row"),
+        tag("th", _name(document, one, pages), scope="row"),
         cell(
             "Answers as", *(chip("ok", name) for name in one.routes) if one.routes else [figures.NONE], class_="words"
         ),
@@ -52,6 +55,14 @@ def _row(document: ModelDocument, one: VersionRow, may_change: bool) -> Html:
         cell("Rows", figures.count(one.rows)),
         cell("Change", change, class_="wide"),
     )
+
+
+def _name(document: ModelDocument, one: VersionRow, pages: Sequence[int]) -> Child:
+    """Linked to its page, where it has one that is not this."""
+    words = f"Version {one.version}"
+    if one.version not in pages or one.version == document.version:
+        return words
+    return tag("a", words, href=address(document, version=one.version))
 
 
 def _promote(model: str, version: int) -> Html:

@@ -26,7 +26,7 @@ class Place:
 
     name: Literal[
         "home", "status", "metrics", "health", "login", "logout", "static",
-        "model", "field", "document", "routes", "promote", "rollback",
+        "model", "field", "alert", "document", "routes", "promote", "rollback",
     ]  # fmt: skip
     methods: tuple[str, ...] = _READ
     scope: str | None = None
@@ -44,6 +44,7 @@ PLACES: Mapping[str, Place] = {
 OF_A_MODEL: Mapping[str, Place] = {
     "": Place("model", scope="view"),
     "/field": Place("field", scope="view"),
+    "/alert": Place("alert", scope="view"),
     "/document": Place("document", scope="view"),
     "/routes": Place("routes", scope="view"),
     "/promote": Place("promote", ("POST",), scope="manage"),

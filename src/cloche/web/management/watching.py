@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from cloche.dashboard.pages import field_page, model_page, nothing_page
+from cloche.dashboard.pages import alert_page, field_page, model_page, nothing_page
 from cloche.errors import NotFoundError, RefusedError, RequestError
 from cloche.markup import Html
 from cloche.monitoring.documents import RANGES, ModelDocument
@@ -83,6 +83,14 @@ class Watching:
         page = field_page(document, asked.name, signed_in=entered.session is not None)
         if page is None:
             raise NotFoundError(f"model '{asked.model}' has no watched field '{asked.name[:64]}'")
+        return of_html(page)
+
+    async def alert(self, head: Head, entered: Entered, _body: bytes) -> Answer:
+        """`GET /models/NAME/alert?name=RULE`: what the rule means, the first three checks, when to roll back."""
+        asked = Asked.of(head, entered)
+        page = alert_page(await self._known(asked), asked.name, signed_in=entered.session is not None)
+        if page is None:
+            raise NotFoundError(f"model '{asked.model}' has no alert rule '{asked.name[:64]}'")
         return of_html(page)
 
     async def document(self, head: Head, entered: Entered, _body: bytes) -> Answer:
