@@ -151,7 +151,7 @@ def document(model: str = "penguins", range_: str = "24h", *, name: str = "Adeli
         "alerts": [
             AlertRow(rule="error-rate", expression="error_rate > 1%", phase="ok", value=0.0007, threshold=0.01,
                      since=NOW - 90_000, page="docs/alerts/error-rate.md"),
-            AlertRow(rule="drift", expression="drift(any)", phase="firing", severity="critical", value=2.0,
+            AlertRow(rule="data-drift", expression="drift(any)", phase="firing", severity="critical", value=2.0,
                      threshold=1.0, since=NOW - 4_000, why="bill_length_mm, island", page="https://docs.example.org/alerts/drift",
                      deliveries={"webhook": "200", "mail": "refused: no route to host"}),
             AlertRow(rule="share", expression=f"share(prediction='{name}') > 80 % for 1h", phase="pending", value=0.7,

@@ -222,12 +222,12 @@ def test_the_page_of_an_alert_says_what_to_do() -> None:
     assert page is not None
     assert Page(page).tags.count("ol") == 1
     for words in (
-        "Requests fail", "First three checks", "When to roll back", "<code>cloche rollback NAME</code>",
+        "Requests fail", "First three checks", "When to roll back", "<code>cloche rollback penguins</code>",
         "Looked after by Ornithology", 'href="https://wiki.example.org/penguins"',
         'href="../penguins?range=24h&amp;version=1"',
     ):  # fmt: skip
         assert words in page, words
-    mine = alert_page(DOCUMENTS["classes"], "drift", signed_in=True) or ""
+    mine = alert_page(DOCUMENTS["classes"], "data-drift", signed_in=True) or ""
     assert 'What to do: <a href="https://docs.example.org/alerts/drift"' in mine
     assert "A rule of your own" in (alert_page(DOCUMENTS["classes"], "quiet", signed_in=True) or "")
     assert alert_page(DOCUMENTS["classes"], "other", signed_in=True) is None

@@ -11,11 +11,12 @@ from cloche.monitoring.alerts.defaults import BY_NAME
 from cloche.monitoring.documents import AlertRow, ModelDocument
 
 _ORDER: Final = {"firing": 0, "pending": 1, "no_data": 2, "resolved": 3, "ok": 4}
+_OPEN: Final = ("firing", "pending", "resolved")
 _HEAD: Final = ("Rule", "Phase", "Value", "Limit", "Since", "Why", "Told")
 
 
 def alerts(document: ModelDocument, up: str | None) -> Html:
-    """What fires first; each rule leads to what it means and what to do (in a report, without *up*, beneath)."""
+    """What fires first; each rule leads to what it means and what to do (in a report, without *up*, of what fires)."""
     found = sorted(document.alerts, key=lambda one: (_ORDER[one.phase], one.rule))
     if not found:
         how = empty(
@@ -25,7 +26,7 @@ def alerts(document: ModelDocument, up: str | None) -> Html:
     firing = sum(one.phase == "firing" for one in found)
     note = [*_as_of(document), f" · {firing} of n = {len(found)} rules firing"]
     rows = (_row(document, one, up) for one in found)
-    details = () if up is not None else (_folded(one) for one in found)
+    details = () if up is not None else (_folded(document, one) for one in found)
     return panel("alerts", "Alerts", note, looked_after(document), table(_HEAD, rows, "Alert rules"), *details)
 
 
@@ -58,11 +59,11 @@ def alert_detail(document: ModelDocument, one: AlertRow) -> Html:
         tag("p", one.why, class_="lead") if one.why else None,
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts), class_="facts"),
         looked_after(document),
-        *_guidance(one),
+        *_guidance(document, one),
     )
 
 
-def _guidance(one: AlertRow) -> list[Html]:
+def _guidance(document: ModelDocument, one: AlertRow) -> list[Html]:
     known = BY_NAME.get(one.rule)
     target = link_to(one.page)
     found = [] if target is None else [tag("p", "What to do: ", linked(target))]
@@ -73,23 +74,26 @@ def _guidance(one: AlertRow) -> list[Html]:
     return [
         *found,
         tag("h3", known.title),
-        tag("p", *_prose(known.guidance.meaning)),
+        tag("p", *_prose(known.guidance.meaning, document.model)),
         tag("h3", "First three checks"),
-        tag("ol", *(tag("li", *_prose(check)) for check in known.guidance.checks), class_="checks"),
+        tag("ol", *(tag("li", *_prose(check, document.model)) for check in known.guidance.checks), class_="checks"),
         tag("h3", "When to roll back"),
-        tag("p", *_prose(known.guidance.roll_back)),
+        tag("p", *_prose(known.guidance.roll_back, document.model)),
     ]
 
 
-def _prose(text: str) -> list[Child]:
-    """Words, those between backticks as code."""
-    return [tag("code", part) if place % 2 else part for place, part in enumerate(text.split("`"))]
+def _prose(text: str, model: str) -> list[Child]:
+    """Words, those between backticks as code; NAME is *model* there."""
+    parts = enumerate(text.split("`"))
+    return [tag("code", part.replace("NAME", model)) if place % 2 else part for place, part in parts]
 
 
-def _folded(one: AlertRow) -> Html | None:
-    if one.rule not in BY_NAME and link_to(one.page) is None:
+def _folded(document: ModelDocument, one: AlertRow) -> Html | None:
+    """Of a rule that somebody has to look at, in a report."""
+    if one.phase not in _OPEN or (one.rule not in BY_NAME and link_to(one.page) is None):
         return None
-    return tag("details", tag("summary", one.rule, " ", chip(one.phase)), *_guidance(one), class_="card field")
+    title = tag("summary", f"{one.rule}: what to do ", chip(one.phase))
+    return tag("details", title, *_guidance(document, one), class_="card field")
 
 
 def _as_of(document: ModelDocument) -> list[Child]:

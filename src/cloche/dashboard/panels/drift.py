@@ -159,15 +159,23 @@ def field_detail(one: FieldDrift) -> Html:
         tag("p", one.why, class_="lead") if one.why else None,
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts), class_="facts"),
         _distributions(one),
-        tag("h3", "Effect over the last windows"),
-        tag("p", _trend(one), class_="of"),
-        tag("div", sparkline(one.trend, _trend(one), threshold=one.threshold), class_="trend"),
+        *_effects(one),
         tag("h3", "Other measures of the last window"),
         tag("p", "For the reader: no verdict follows from these but the classifier's.", class_="of"),
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in measured), class_="facts")
         if measured
-        else empty("None yet: no window is full."),
+        else empty(f"None: {one.why}." if one.why else "None yet: no window is full."),
     )
+
+
+def _effects(one: FieldDrift) -> list[Html]:
+    if not one.trend:
+        return []
+    return [
+        tag("h3", "Effect over the last windows"),
+        tag("p", _trend(one), class_="of"),
+        tag("div", sparkline(one.trend, _trend(one), threshold=one.threshold), class_="trend"),
+    ]
 
 
 def _distributions(one: FieldDrift) -> Html:
