@@ -68,18 +68,19 @@ class Judging:
             self._took(version, slots, start, now)
         self._rest(live, now)
 
-    def of(self, version: int, known: Iterable[RollUp], now: float) -> list[FieldDrift]:
+    def of(self, version: int, start: float, now: float) -> list[FieldDrift]:
         """
-        The verdict on *version*; *known* are roll-ups of it, for one that was not asked in the days that were looked
-        back.
+        The verdict on *version*; of one that was not asked in the days that were looked back, by what it was asked from
+        *start* on.
 
         Raises:
-            StoreError: the store did not give its reference.
+            StoreError: the store did not answer.
         """
         judged = self._versions.get(version)
         if judged is None:
-            judged = self._versions[version] = _Judged(Keeper(self._settings))
-            self._take(judged, _by_version(known, now).get(version, []))
+            judged = _Judged(Keeper(self._settings))
+            self._take(judged, _by_version(self._history(start, now, version), now).get(version, []))
+            self._versions[version] = judged
         if judged.verdict is None and judged.keeper is not None:
             keeper, reference = judged.keeper, self._reference_of(version)
             judged.verdict = verdicts(reference, list(keeper.closed), self._settings, waiting=keeper.waiting)
@@ -116,7 +117,7 @@ class Judging:
             del self._versions[version]
         for version in quiet:
             if version in self._versions and self._versions[version].keeper is not None:
-                self.of(version, (), now)
+                self.of(version, now, now)
                 self._versions[version].keeper = None
 
 

@@ -130,7 +130,7 @@ class Observer:
             seen = Seen(model, "", None, now, Reference(), recent, [], found)
         else:
             task, reference = self._references.task(model, live), self._references.of(model, live)
-            seen = Seen(model, task, live, now, reference, recent, watched.judging.of(live, (), now), found)
+            seen = Seen(model, task, live, now, reference, recent, watched.judging.of(live, now, now), found)
         quality = self._quality_of(seen, "24h")
         watched.seen, watched.quality, watched.parity = seen, quality, self._parity_of(seen)
         watched.lamps = lamps.lit(

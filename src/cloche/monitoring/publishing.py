@@ -85,7 +85,7 @@ class Publishing:
         """
         seconds, step_s = RANGES[range_]
         end = (seen.now // step_s + 1) * step_s
-        found = list(history(self._registry.store, seen.model, end - seconds, end))
+        found = list(history(self._registry.store, seen.model, end - seconds, end, fields=False))
         whole = self._whole(seen, range_, told, found, end)
         yield whole
         for version in asked(whole):
@@ -148,7 +148,7 @@ class Publishing:
         )
         if version == seen.version:
             return document
-        task, drift = self._references.task(seen.model, version), judging.of(version, found, seen.now)
+        task, drift = self._references.task(seen.model, version), judging.of(version, whole.start, seen.now)
         of = replace(seen, version=version, task=task, reference=reference, drift=drift)
         quality = self._quality_of(of, whole.range)
         return msgspec.structs.replace(

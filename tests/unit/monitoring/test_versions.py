@@ -246,7 +246,7 @@ def judging(history: History) -> Judging:
 
 
 def states(found: Judging, version: int, now: float) -> list[tuple[str, int]]:
-    return [(one.state, len(one.trend)) for one in found.of(version, (), now)]
+    return [(one.state, len(one.trend)) for one in found.of(version, now, now)]
 
 
 def test_the_history_is_read_once_and_then_only_what_is_new() -> None:
@@ -303,8 +303,7 @@ def test_of_many_versions_at_rest_the_oldest_is_forgotten() -> None:
     found.look(None, [], now)
     assert min(found._versions) == 28
     assert len(found._versions) == 32
-    known = history(0.0, now, 3)
-    assert [one.state for one in found.of(3, known, now)] == ["ok"]
+    assert [one.state for one in found.of(3, now - 30 * 86_400, now)] == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -323,7 +322,7 @@ def test_what_is_missing_for_a_verdict_is_said_precisely(rows: int, n: int, why:
     if rows:
         history.add(1, now - 120, rows)
     found.look(1, history.minutes(now), now)
-    (one,) = found.of(1, (), now)
+    (one,) = found.of(1, now, now)
     assert one.state == "insufficient"
     assert why in one.why
     assert (one.effect, one.p) == (None, None)

@@ -194,7 +194,7 @@ class QualityWatch:
         found = Range.of(
             steps,
             measured(store, seen.model, steps.start, end, version=version, whole=True),
-            history(store, seen.model, steps.start, end, version=version),
+            history(store, seen.model, steps.start, end, version=version, fields=False),
             self._delays(seen, version, followed),
         )
         whole = together(found.labelled)

@@ -99,15 +99,17 @@ def history(
     version: int | None = None,
     route: str | None = None,
     sampled: bool = False,
+    fields: bool = True,
 ) -> Iterator[RollUp]:
     """
     The roll-ups of *model* that begin from *start* up to *end* (seconds since 1970), in the order of time; *sampled*
-    with their samples, which are most of their bytes.
+    with their samples, which are most of their bytes, without *fields* not even what was counted of them.
     """
     table = home("delta").LogTable.open(store, layout.rollups(model))
     if table is None:
         return
-    found = _read(table, home("arrow").stretches(math.ceil(start), math.ceil(end), version), sampled=sampled)
+    wanted = home("arrow").stretches(math.ceil(start), math.ceil(end), version)
+    found = _read(table, wanted, sampled=sampled, fields=fields)
     for one in sorted(found, key=lambda entry: (entry.start, entry.version, entry.route)):
         if route in (None, one.route):
             yield one
@@ -161,7 +163,7 @@ def _merged(those: Sequence[RollUp]) -> list[RollUp]:
     ]
 
 
-def _read(table: Any, wanted: Any, *, sampled: bool) -> Iterator[RollUp]:
+def _read(table: Any, wanted: Any, *, sampled: bool, fields: bool = True) -> Iterator[RollUp]:
     arrow = home("arrow")
     names = [name for name in arrow.types_of(table.schema) if sampled or name != arrow.SAMPLES]
     for batch in table.batches(wanted, names):
@@ -172,7 +174,7 @@ def _read(table: Any, wanted: Any, *, sampled: bool) -> Iterator[RollUp]:
                 row["version"],
                 row["contract"],
                 row["route"],
-                Tally.from_bytes(row["tally"]),
+                Tally.from_bytes(row["tally"], fields=fields),
                 samples.from_bytes(row.get(arrow.SAMPLES)),
             )
 
