@@ -630,8 +630,8 @@ def alert_pages() -> str:
     return f"""# Alerts
 
 The rules that hold from the first start: what each means, the first three checks, when to roll back. Notices carry the
-same, and so does the dashboard: choose a rule on the page of a model. How to be told: [get alerts](../how-to/get-alerts.md); everything a rule may say:
-[reference](../reference/alerts.md).
+same, and so does the dashboard: choose a rule on the page of a model. How to be told:
+[get alerts](../how-to/get-alerts.md); everything a rule may say: [reference](../reference/alerts.md).
 
 {rows}
 """

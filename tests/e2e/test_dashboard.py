@@ -193,6 +193,10 @@ def test_the_pages_lead_to_each_other(browser, managed):
         assert page.inner_text("h1") == "bill_length_mm"
         page.click(".crumbs a:text('penguins')")
         assert page.url.endswith("/models/penguins?range=24h")
+        page.click("#alerts a:text('data-drift')")
+        assert page.url.endswith("/models/penguins/alert?name=data-drift&range=24h")
+        assert page.locator("ol li").count() == 3
+        page.click(".crumbs a:text('penguins')")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Skip to content"
         page.keyboard.press("Enter")
@@ -272,15 +276,22 @@ def test_from_requests_to_the_page_and_the_report(lines_store_2, tmp_path):
             asked(server, 4)
 
             def documents():
-                query = {"range": "1h", "version": 1}
-                return management.get("/models/lines/document", params=query).status_code == 200
+                both = [management.get(f"/models/lines/document?range=1h&version={one}") for one in (1, 2)]
+                return all(one.status_code == 200 and one.json()["live"] == 2 for one in both)
 
             wait_for(documents)
             page = management.get("/models/lines?range=1h")
             assert "promote → version 2" in page.text
             assert "a test" in page.text
             assert re.search(r"n = \d+ requests", page.text)
-            assert management.get("/models/lines?range=1h&version=1").status_code == 200
+            old = management.get("/models/lines/document?range=1h&version=1").json()
+            assert (old["live"], old["version"]) == (2, 1)
+            assert {one["name"] for one in old["drift"]} == {"a", "b"}
+            assert sum(one for one in old["traffic"][0]["values"]) == 3
+            page = management.get("/models/lines?range=1h&version=1")
+            assert "Requests, answers, drift and quality are of version 1" in page.text
+            assert re.search(r"rows in the first window|the reference has \d+ rows, 200 are needed", page.text)
+            assert "First three checks" in management.get("/models/lines/alert?range=1h&name=error-rate").text
             assert 'href="models/lines"' in management.get("/").text
     path = tmp_path / "lines.html"
     done = cloche_here("report", "lines", "--range", "1h", "--exact", "-o", str(path), store=lines_store_2)
