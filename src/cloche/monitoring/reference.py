@@ -61,31 +61,40 @@ class FieldReference:
         return bool(self.counts)
 
 
-class Estimation(msgspec.Struct, frozen=True):
+class Bent(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What quality is estimated from without labels, learnt on the test set.
-
-    `of` "probability" (of the second of two `classes`) or "confidence": bent by `slope` and `intercept` on the logit
-    scale, then `offsets` are added `at` some probabilities, between them linearly. `of` "prediction": means of |e|, e²
-    and e⁴ by the bins of the answers.
+    How probabilities come true: bent by `slope` and `intercept` on the logit scale, then `offsets` are added `at` some
+    probabilities, between them linearly.
     """
 
-    of: Literal["probability", "confidence", "prediction"]
-    n: tuple[int, ...]
-    classes: tuple[str, ...] = ()
     slope: float = 1.0
     intercept: float = 0.0
     at: tuple[float, ...] = (0.5,)
     offsets: tuple[float, ...] = (0.0,)
-    a: tuple[float, ...] = ()
-    e2: tuple[float, ...] = ()
-    e4: tuple[float, ...] = ()
 
     def calibrated(self, shares: Values) -> Values:
         """Probabilities as they came true on the test set."""
         near = 1 / (1 + np.exp(-(self.slope * logit(shares) + self.intercept)))
         found: Values = np.clip(near + np.interp(near, self.at, self.offsets), 0.0, 1.0)
         return found
+
+
+class Estimation(Bent, frozen=True, kw_only=True):
+    """
+    What quality is estimated from without labels, learnt on the test set.
+
+    `of` "probability" (of the second of two `classes`) or "confidence" (that the answer is right): bent. Of a few
+    classes `each` is the probability of one against all others. `of` "prediction": means of |e|, e² and e⁴ by the bins
+    of the answers.
+    """
+
+    of: Literal["probability", "confidence", "prediction"]
+    n: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+    each: tuple[Bent, ...] = ()
+    a: tuple[float, ...] = ()
+    e2: tuple[float, ...] = ()
+    e4: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ _ROWS_A_BIN: Final = 50
 #: Rows that speak for the mean loss in every bin; as many as a bin has at least speak for the fitted probability.
 _PRIOR: Final = 10.0
 _STEPS: Final = 50
+#: Roll-ups hold the square of their number.
+_MOST_CLASSES: Final = 10
+_BENT: Final = ("slope", "intercept", "at", "offsets")
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -47,7 +50,19 @@ def estimation(output: Output, outputs: Outputs, truth: Sequence[Any], answers: 
         return None if found is None else {"of": "probability", "classes": [str(one) for one in classes], **found}
     right = np.array([truth[row] == outputs.prediction[row] for row in kept], dtype=np.float64)
     found = _calibrated(shares.max(axis=1) if kept else np.zeros(0), right)
-    return None if found is None else {"of": "confidence", **found}
+    if found is None:
+        return None
+    of_each = np.array([[truth[row] == one for one in classes] for row in kept], dtype=np.float64)
+    return {"of": "confidence", **found, **_each(classes, shares, of_each)}
+
+
+def _each(classes: Sequence[Any], shares: Values, of_each: Values) -> dict[str, Any]:
+    """How the probabilities of each class against all others come true; of many classes that is not written down."""
+    if len(classes) > _MOST_CLASSES:
+        return {}
+    found = [_calibrated(shares[:, place], of_each[:, place]) for place in range(len(classes))]
+    bent = [{name: one[name] for name in _BENT} for one in found if one is not None]
+    return {"classes": [str(one) for one in classes], "each": bent} if len(bent) == len(classes) else {}
 
 
 def _calibrated(shares: Values, hit: Values) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import pytest
 
 from cloche.contract.model import Output
 from cloche.monitoring.quality.estimating import estimated, of_two
-from cloche.monitoring.reference import Estimation, Reference
+from cloche.monitoring.reference import Bent, Estimation, Reference
 from cloche.monitoring.rollups.expected import expected
 from cloche.monitoring.tallies import FieldTally, OutputTally
 from cloche.records import Outputs
@@ -94,22 +94,91 @@ def _area(shares: Any, truth: Any) -> float:
     return float((ranks[truth].sum() - m * (m + 1) / 2) / (m * (len(truth) - m)))
 
 
-def test_of_several_classes_the_accuracy_is_estimated() -> None:
-    rng = np.random.default_rng(5)
-    classes = ("a", "b", "c")
-    output = Output(task="classification", type="string", classes=classes, probabilities=True)
-    shares = rng.dirichlet(np.full(3, 0.6), 8_000)
-    truth = [classes[rng.choice(3, p=row)] for row in shares]
+THREE = ("a", "b", "c")
+
+
+def several(rng: np.random.Generator, n: int, mean: float) -> tuple[Any, Any]:
+    """Probabilities of three classes that are too sure of themselves, and truths; "c" is rare, the mean says how."""
+    x = rng.normal(mean, 1, (n, 2))
+    logits = np.stack([x[:, 0], x[:, 1], x[:, 0] - x[:, 1] - 1.5], axis=1)
+    chance, shares = _softmax(logits), _softmax(1.7 * logits)
+    return shares, (rng.random((n, 1)) > np.cumsum(chance, axis=1)).sum(axis=1)
+
+
+def _softmax(logits: Any) -> Any:
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def answers_of(shares: Any, classes: Any = THREE) -> pa.Table:
     said = [classes[at] for at in shares.argmax(axis=1)]
-    found = estimation(output, Outputs(said, shares.tolist()), truth, None)
+    return pa.table({"prediction": said, "probabilities": shares.tolist()})
+
+
+def several_learnt(shares: Any, of: Any, classes: Any = THREE) -> Estimation:
+    output = Output(task="classification", type="string", classes=classes, probabilities=True)
+    said = [classes[at] for at in shares.argmax(axis=1)]
+    found = estimation(output, Outputs(said, shares.tolist()), [classes[at] for at in of], None)
     known = Reference.of(saved.to_json({}, estimation=found)).estimation
-    half = pa.table({"prediction": said[:4_000], "probabilities": shares[:4_000].tolist()})
-    told = expected(half, known, np.zeros(4_000, dtype=np.int64), 1)
+    assert known is not None
+    return known
+
+
+def several_estimated(shares: Any, known: Estimation, classes: Any = THREE) -> dict[str, float]:
+    told = expected(answers_of(shares, classes), known, np.zeros(len(shares), dtype=np.int64), 1)
     assert told is not None
-    (one,) = estimated(OutputTally(sums=told[0]), known)
-    realised = np.mean([a == b for a, b in zip(said[:4_000], truth[:4_000], strict=True)])
-    assert one.name == "accuracy"
-    assert one.value == pytest.approx(realised, abs=0.015)
+    return {one.name: one.value for one in estimated(OutputTally(sums=told[0]), known)}
+
+
+def test_of_calibrated_probabilities_the_expected_confusion_follows_exactly() -> None:
+    shares = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]])
+    known = Estimation(of="confidence", n=(1,), classes=THREE, each=(Bent(), Bent(), Bent()))
+    told = expected(answers_of(shares), known, np.zeros(4, dtype=np.int64), 1)
+    assert told is not None
+    counts = np.array([[told[0][f"m{said}.{of}"] for said in range(3)] for of in range(3)])
+    assert counts == pytest.approx(np.array([[1.2, 0.1, 0.2], [0.5, 0.8, 0.2], [0.3, 0.1, 0.6]]))
+    found = several_estimated(shares, known)
+    assert found["accuracy"] == pytest.approx(2.6 / 4)
+    assert found["balanced_accuracy"] == pytest.approx((1.2 / 1.5 + 0.8 / 1.5 + 0.6 / 1.0) / 3)
+    assert found["log_loss"] == pytest.approx(-(shares * np.log(shares)).sum() / 4)
+    assert found["brier"] == pytest.approx((1 - (shares**2).sum(axis=1)).mean())
+
+
+@pytest.mark.parametrize("mean", [-0.7, 0.0, 0.7, 1.4])
+def test_of_several_classes_the_estimates_follow_a_shift_of_the_inputs(mean: float) -> None:
+    rng = np.random.default_rng(5)
+    known = several_learnt(*several(rng, 20_000, 0.0))
+    shares, of = several(rng, 20_000, mean)
+    found = several_estimated(shares, known)
+    said = shares.argmax(axis=1)
+    recalls = [(said[of == one] == one).mean() for one in range(3)]
+    precisions = [(of[said == one] == one).mean() for one in range(3)]
+    realised = {
+        "accuracy": (said == of).mean(),
+        "balanced_accuracy": np.mean(recalls),
+        "precision_macro": np.mean(precisions),
+        "recall_macro": np.mean(recalls),
+        "f1_macro": np.mean([2 * p * r / (p + r) for p, r in zip(precisions, recalls, strict=True)]),
+        "log_loss": -np.log(shares[np.arange(len(of)), of]).mean(),
+        "brier": ((shares - (of[:, None] == np.arange(3))) ** 2).sum(axis=1).mean(),
+    }
+    assert found.keys() == realised.keys()
+    for name, value in realised.items():
+        assert found[name] == pytest.approx(value, abs=0.03), name
+
+
+def test_of_many_classes_the_accuracy_alone_is_estimated() -> None:
+    rng = np.random.default_rng(5)
+    classes = tuple("abcdefghijklmn")
+    shares = rng.dirichlet(np.full(14, 0.2), 4_000)
+    of = np.array([rng.choice(14, p=row) for row in shares])
+    found = several_estimated(shares, several_learnt(shares, of, classes), classes)
+    assert found == {"accuracy": pytest.approx((shares.argmax(axis=1) == of).mean(), abs=0.02)}
+
+
+def test_a_version_that_was_saved_before_gets_its_accuracy_as_before() -> None:
+    shares = np.array([[0.7, 0.2, 0.1]] * 20)
+    known = Estimation(of="confidence", n=(1,))
+    assert several_estimated(shares, known) == {"accuracy": pytest.approx(0.7)}
 
 
 def prices(rng: np.random.Generator, n: int, mean: float) -> tuple[Any, Any]:

@@ -6,7 +6,8 @@ and the expected ROC curve follow from probabilities alone (M. Garg and others, 
 out-of-distribution performance", ICLR 2022, for the idea; NannyML's documentation, "Confidence-based Performance
 Estimation", for the estimates of precision, recall, F1 and the area). Calibrated on the test set, see
 `saving.estimation`. It is right as long as the relation between inputs and truth is what it was: it sees a shift of the
-inputs, not concept drift. Of more than two classes only the accuracy is estimated.
+inputs, not concept drift. Of three to ten classes each one against all others is calibrated too, and so the expected
+confusion matrix follows; of more only the accuracy is estimated.
 
 Numbers, DLE: the mean error on the test set by bin of the answer, weighted as the answers are distributed now. It sees
 of a shift only what moves the answers.
@@ -34,8 +35,7 @@ def estimated(tally: OutputTally, estimation: Estimation | None) -> list[Counted
     if estimation.of == "prediction":
         return [one for one in _direct(tally, estimation) if one.name in ("mae", "rmse")]
     if estimation.of == "confidence":
-        n, right = tally.sums.get("n", 0.0), tally.sums.get("c", 0.0)
-        return [Counted("accuracy", right / n, n, wilson(right, n))] if n else []
+        return list(of_several(tally.sums, estimation.classes))
     return list(of_two(tally.sums, estimation.classes))
 
 
@@ -62,6 +62,24 @@ def of_two(sums: Mapping[str, float], classes: tuple[str, ...]) -> Iterator[Coun
         yield found
     for name in ("log_loss", "brier"):
         yield Counted(name, sums.get(name, 0.0) / n, n)
+
+
+def of_several(sums: Mapping[str, float], classes: tuple[str, ...]) -> Iterator[Counted]:
+    """From the sums of `rollups.expected` for more classes; of many of them, the accuracy alone."""
+    n, right = sums.get("n", 0.0), sums.get("c", 0.0)
+    if n:
+        yield Counted("accuracy", right / n, n, wilson(right, n))
+    counts = np.zeros((len(classes), len(classes)))
+    for name, value in sums.items():
+        if name[0] == "m":
+            said, of = map(int, name[1:].split("."))
+            counts[of, said] = value
+    known = float(counts.sum())
+    if not known:
+        return
+    yield from (one for one in Confusion(classes, counts).estimates() if one.name != "accuracy")
+    for name in ("log_loss", "brier"):
+        yield Counted(name, sums.get(name, 0.0) / known, known)
 
 
 def _direct(tally: OutputTally, estimation: Estimation) -> Iterator[Counted]:
