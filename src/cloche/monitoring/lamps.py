@@ -7,11 +7,14 @@ from datetime import datetime
 from typing import Final
 
 from cloche.monitoring.documents import ConceptDrift, FieldDrift, Lamp, Lamps, LampState, ParitySample, QualityMetric
+from cloche.monitoring.reference import Reference
 from cloche.monitoring.service import service_lamp
 from cloche.monitoring.tallies import Tally
 
 _ANSWERS: Final = ("prediction", "confidence")
 _SHOWN: Final = 3
+#: What `saving.estimation` needs.
+ESTIMATION_ROWS: Final = 100
 #: A rise of the loss is told for a day: the detector takes the new level for granted then.
 _CONCEPT_S: Final = 86_400.0
 
@@ -23,17 +26,18 @@ def lit(
     quality: Sequence[QualityMetric],
     now: float,
     *,
+    reference: Reference | None = None,
     concept: ConceptDrift | None = None,
     parity: ParitySample | None = None,
 ) -> Lamps:
-    """The lamps now; one whose state is that of *before* keeps its "since"."""
+    """The lamps now; one whose state is that of *before* keeps its "since". *reference* is the live version's."""
     answers = [one for one in drift if one.type != "pair" and one.name in _ANSWERS]
     inputs = [one for one in drift if one not in answers]
     return Lamps(
         service=_since(before.service, service_lamp(recent, None), now),
         data=_since(before.data, _of_drift(inputs, "field"), now),
         predictions=_since(before.predictions, _of_parity(parity) or _of_drift(answers, "answer"), now),
-        performance=_since(before.performance, _of_quality(quality, concept, now), now),
+        performance=_since(before.performance, _of_quality(quality, reference or Reference(), concept, now), now),
     )
 
 
@@ -64,7 +68,9 @@ def _of_parity(sample: ParitySample | None) -> Lamp | None:
     return Lamp(state="alarm", why=f"{sample.different} of {n} logged answers are not what the model's library answers")
 
 
-def _of_quality(metrics: Sequence[QualityMetric], concept: ConceptDrift | None, now: float) -> Lamp:
+def _of_quality(
+    metrics: Sequence[QualityMetric], reference: Reference, concept: ConceptDrift | None, now: float
+) -> Lamp:
     """From the first metric: worse than its baseline by more than chance explains, or not; then what labels say."""
     told = next((one for one in metrics if one.state != "unknown"), None)
     if told is not None and told.state != "ok":
@@ -74,8 +80,17 @@ def _of_quality(metrics: Sequence[QualityMetric], concept: ConceptDrift | None, 
         return Lamp(state="warn", why=why)
     if told is not None:
         return Lamp(state="ok", why=told.why)
-    why = next((one.why for one in metrics if one.why), "no labels yet, and nothing to estimate from")
+    why = next((one.why for one in metrics if one.why), f"no labels yet, and {_unestimated(reference)}")
     return Lamp(state="unknown", why=why)
+
+
+def _unestimated(reference: Reference) -> str:
+    """What is missing for an estimate."""
+    n = max((one.get("n") or 0 for one in reference.quality if one.get("split") == "test"), default=0)
+    if reference.estimation is None and n < ESTIMATION_ROWS:
+        had = f"a test set of {n} rows, {ESTIMATION_ROWS} are needed" if n else "no test set"
+        return f"nothing to estimate from: it was saved with {had}"
+    return "nothing to estimate from"
 
 
 def _since(before: Lamp, now: Lamp, at: float) -> Lamp:

@@ -134,7 +134,14 @@ class Observer:
         quality = self._quality_of(seen, "24h")
         watched.seen, watched.quality, watched.parity = seen, quality, self._parity_of(seen)
         watched.lamps = lamps.lit(
-            watched.lamps, recent, seen.drift, quality.metrics, now, concept=quality.concept, parity=watched.parity
+            watched.lamps,
+            recent,
+            seen.drift,
+            quality.metrics,
+            now,
+            reference=seen.reference,
+            concept=quality.concept,
+            parity=watched.parity,
         )
 
     def _publish(self, watched: Watched, *, quiet: bool) -> None:
