@@ -265,6 +265,19 @@ def test_the_history_is_read_once_and_then_only_what_is_new() -> None:
     assert states(found, 2, now) == [("ok", 1)]
 
 
+def test_where_rows_are_sampled_the_samples_are_read_too() -> None:
+    class Sampled(Reference):
+        sampled = True
+
+    history, now = History(), 1_800_000_000.0
+    found = Judging(DriftSettings(window_minutes=1), lambda _version: Sampled(fields=REFERENCE.fields), history)
+    for at in (now, now + 60):
+        history.add(1, at - 120)
+        found.look(1, history.minutes(at), at)
+    assert len(history.asked) == 2, "the minutes given hold none"
+    assert states(found, 1, now) == [("ok", 2)]
+
+
 def test_what_is_folded_late_is_judged_too() -> None:
     history, now = History(), 1_800_000_000.0
     found = judging(history)
