@@ -174,7 +174,7 @@ def document(model: str = "penguins", range_: str = "24h", *, name: str = "Adeli
         ],
         "recent": [
             RecentRow(request_id=f"06EB6GHQ2Z8M4TJ0V5Y7C1N3P{row}", row=row, at=NOW - 30 - row, version=2,
-                      prediction=name, confidence=0.981, latency_ms=0.62, label="Gentoo" if row == 1 else None)
+                      prediction=name, confidence=0.981, latency_ms=0.62)
             for row in range(3)
         ],
     } | facts)  # fmt: skip
@@ -219,6 +219,6 @@ def hostile_document(model: str = "hostile") -> ModelDocument:
         segments=[Segment(field=ATTACK, value=ATTACK, metric=ATTACK, n=3, estimate=0.5)],
         alerts=[AlertRow(rule=ATTACK, expression=ATTACK, phase="firing", severity=ATTACK, why=ATTACK,
                          page="javascript:alert(3)", deliveries={ATTACK: ATTACK})],
-        recent=[RecentRow(request_id=ATTACK, row=0, at=NOW, version=1, prediction=ATTACK, label=ATTACK)],
+        recent=[RecentRow(request_id=ATTACK, row=0, at=NOW, version=1, prediction=ATTACK)],
         versions=[VersionRow(version=2, contract=1, created=ATTACK, routes=[ATTACK], requests=1, rows=1)],
     )  # fmt: skip

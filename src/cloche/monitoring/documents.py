@@ -206,7 +206,7 @@ class ProblemRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecentRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A recent answer; never a value of an input. `label` where one has come."""
+    """A recent answer; never a value of an input."""
 
     request_id: str
     row: int
@@ -215,7 +215,6 @@ class RecentRow(msgspec.Struct, frozen=True, kw_only=True):
     prediction: str
     confidence: float | None = None
     latency_ms: float | None = None
-    label: str | None = None
 
 
 class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from cloche.dashboard.panels.panel import cell, empty, panel, table, window
 from cloche.markup import Html, tag
 from cloche.monitoring.documents import ModelDocument, ProblemRow, RecentRow
 
-_HEAD: Final = ("Request", "When", "Version", "Prediction", "Confidence", "Latency", "Label", "Compute it again")
+_HEAD: Final = ("Request", "When", "Version", "Prediction", "Confidence", "Latency", "Compute it again")
 
 
 def problems(document: ModelDocument) -> Html:
@@ -61,7 +61,6 @@ def _recent(one: RecentRow) -> Html:
         cell("Prediction", one.prediction, class_="words"),
         cell("Confidence", figures.number(one.confidence)),
         cell("Latency", figures.milliseconds(one.latency_ms)),
-        cell("Label", one.label or figures.NONE, class_="words"),
         cell(
             "Compute it again",
             tag("code", command),
