@@ -65,13 +65,18 @@ def latency(steps: Steps) -> list[Series]:
 
 
 def answers(steps: Steps, reference: Reference) -> list[Series]:
-    """Shares of the commonest classes, or the tenth, middle and ninetieth of a hundred numbers."""
+    """
+    Shares of the commonest classes, or the tenth, middle and ninetieth of a hundred numbers; the mean of numbers
+    that no bins are known for.
+    """
     if reference.number is not None:
         numbers = [one.output.number for one in steps.tallies]
         return [
             Series(name=name, values=[_quantile(reference.number, one, share) for one in numbers])
             for name, share in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9))
         ]
+    if any(one.output.number is not None for one in steps.tallies):
+        return [Series(name="mean", values=[_mean(one.output.number) for one in steps.tallies])]
     whole: dict[str, int] = {}
     for one in steps.tallies:
         for name, n in one.output.classes.items():
@@ -115,6 +120,10 @@ def _of_kind(status: Mapping[str, int], kind: str) -> int:
 
 def _share(n: int, whole: int) -> float | None:
     return n / whole if whole else None
+
+
+def _mean(tally: FieldTally | None) -> float | None:
+    return tally.total / tally.finite if tally is not None and tally.finite else None
 
 
 def _quantile(reference: FieldReference, tally: FieldTally | None, share: float) -> float | None:

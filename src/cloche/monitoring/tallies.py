@@ -20,6 +20,9 @@ LATENCY_GROWTH: Final = 1.02
 _LOG_GROWTH = math.log(LATENCY_GROWTH)
 #: Below this, in milliseconds, all is one bucket.
 LATENCY_FLOOR_MS: Final = 0.001
+#: Of more different answers the rarest are counted together, whatever a model answers: a tally stays small.
+MOST_CLASSES: Final = 1_000
+OTHER_CLASSES: Final = "(other)"
 
 
 class FieldTally(msgspec.Struct, omit_defaults=True):
@@ -28,7 +31,7 @@ class FieldTally(msgspec.Struct, omit_defaults=True):
 
     `counts` are by the reference's bins or levels; numbers beyond the outer edges count in the outer bins and in
     `below` or `above`. `unseen` counts levels that the reference does not know. `total` and `squares` are the sums of
-    x − c and (x − c)² over `finite` values, c being the reference's mean.
+    x − c and (x − c)² over `finite` values, c being the reference's mean, or 0 without one.
     """
 
     n: int = 0
@@ -58,7 +61,7 @@ class FieldTally(msgspec.Struct, omit_defaults=True):
 
 class OutputTally(msgspec.Struct, omit_defaults=True):
     """
-    The answers: `rows` of them, by class (its text), or as a number in the reference's bins.
+    The answers: `rows` of them, by class (its text), or as a number: in the reference's bins, or without them.
 
     `confidence` is of the largest probability (or the anomaly's score), `sums` what is summed for estimates, by name.
     """
@@ -73,7 +76,7 @@ class OutputTally(msgspec.Struct, omit_defaults=True):
         """Both together."""
         return OutputTally(
             self.rows + other.rows,
-            merged(self.classes, other.classes),
+            commonest(merged(self.classes, other.classes)),
             _either(self.number, other.number),
             _either(self.confidence, other.confidence),
             merged(self.sums, other.sums),
@@ -154,6 +157,16 @@ def summed(tallies: Iterable[Tally]) -> Tally:
     for one in tallies:
         whole = whole.plus(one)
     return whole
+
+
+def commonest(classes: dict[str, int]) -> dict[str, int]:
+    """At most `MOST_CLASSES` of *classes*; the rarest of more are counted as `OTHER_CLASSES`."""
+    if len(classes) <= MOST_CLASSES:
+        return classes
+    ranked = sorted(classes, key=lambda name: (name != OTHER_CLASSES, -classes[name], name))
+    kept = {name: classes[name] for name in ranked[: MOST_CLASSES - 1]}
+    kept[OTHER_CLASSES] = kept.get(OTHER_CLASSES, 0) + sum(classes[name] for name in ranked[MOST_CLASSES - 1 :])
+    return kept
 
 
 def served(one: Tally) -> Tally:

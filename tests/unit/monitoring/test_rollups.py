@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 import logged
+from cloche.contract.model import Output
+from cloche.monitoring import service
 from cloche.monitoring.reference import FieldReference, Reference
 from cloche.monitoring.rollups import RollUp, history, rolled_up
 from cloche.monitoring.rollups.table import age
-from cloche.monitoring.tallies import Tally, summed
+from cloche.monitoring.tallies import MOST_CLASSES, OutputTally, Tally, summed
 from cloche.prediction_log import layout
 from cloche.prediction_log.folding import Folder
 from cloche.store import Store
@@ -133,6 +135,39 @@ def test_a_version_without_reference_is_counted_by_requests_and_answers(tmp_path
     Folder(store, "me", derive=lambda parts: rolled_up(parts, lambda *_: Reference())).all()
     (one,) = all_of(store)
     assert (one.tally.rows, one.tally.fields, one.tally.output.classes) == (4, {}, {"Adelie": 4})
+
+
+HOURS = Output(task="regression", type="number")
+VECTORS = Output(task="embedding", type="number")
+
+
+@pytest.mark.parametrize(
+    ("output", "answers", "classes", "mean"),
+    [
+        pytest.param(HOURS, [1.25, 2.75, None], {}, 2.0, id="numbers-are-no-classes"),
+        pytest.param(VECTORS, [[0.125] * 99, [0.5] * 99, [1.0]], {"(other)": 2, "[1.0]": 1}, None, id="nor-are-lists"),
+    ],
+)
+def test_answers_of_a_version_without_a_test_set_leave_no_value_in_the_table(
+    tmp_path: Path, output: Output, answers: list[object], classes: dict[str, int], mean: float | None
+) -> None:
+    store = Store.open(str(tmp_path), tmp_path)
+    frames = [logged.schema(output=output), logged.request(ROWS[:3], prediction=answers)]
+    logged.land(store, frames)
+    Folder(store, "me", derive=lambda parts: rolled_up(parts, lambda *_: Reference())).all()
+    (one,) = all_of(store)
+    assert one.tally.output.classes == classes
+    (shown,) = service.answers(service.Steps(0.0, 60, [one.tally]), Reference())[:1]
+    assert mean is None or (shown.name, shown.values) == ("mean", [mean])
+
+
+def test_a_tally_of_answers_stays_small_whatever_is_answered() -> None:
+    whole = OutputTally(rows=1, classes={"often": 5})
+    for start in range(0, 5_000, 500):
+        whole = whole.plus(OutputTally(rows=500, classes={f"answer {start + one}": 1 for one in range(500)}))
+    assert len(whole.classes) <= MOST_CLASSES
+    assert whole.classes["often"] == 5
+    assert sum(whole.classes.values()) == 5_005
 
 
 def test_no_value_stands_in_the_table(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from cloche.markup import Child, Html, tag
 from cloche.monitoring.documents import FieldDrift, ModelDocument, Series
 
 _QUANTILES: Final = ["p10", "p50", "p90"]
+#: Of numbers of a version without a test set no more is known.
+_MEAN: Final = ["mean"]
 
 
 def predictions(document: ModelDocument, up: str | None) -> Html:
@@ -30,6 +32,8 @@ def _chart(document: ModelDocument) -> Chart:
         low, middle, high = document.answers
         ribbon = Series(name="median, and from p10 to p90", values=middle.values, low=low.values, high=high.values)
         return Chart.over(document, title="Predicted number", series=[ribbon], zero=False)
+    if [one.name for one in document.answers] == _MEAN:
+        return Chart.over(document, title="Mean of the predicted numbers", series=document.answers, zero=False)
     return Chart.over(
         document,
         title="Share of each answer",

@@ -77,11 +77,12 @@ def _mean(rule: Rule, facts: Facts, window: Window) -> Read:
         tally, of = (output.number, known.number) if name == "prediction" else (output.confidence, known.confidence)
     else:
         tally, of = window.live.fields.get(name), known.fields.get(name)
-    if tally is None or of is None:
+    if tally is None or (of is None and name not in ANSWERS):
         return None, f"no numbers are counted for '{name}'{_near(name, known.fields)}"
     if not tally.finite:
         return None, f"no number among {tally.n} values of '{name}'"
-    return (of.mean or 0.0) + tally.total / tally.finite, f"of {tally.finite} values"
+    centre = (of.mean if of is not None else None) or 0.0
+    return centre + tally.total / tally.finite, f"of {tally.finite} values"
 
 
 def _of_field(count: Callable[[FieldTally], int], word: str) -> Callable[[Rule, Facts, Window], Read]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cloche.monitoring.reference import FieldReference, Reference
 from cloche.monitoring.rollups.expected import expected
-from cloche.monitoring.rollups.fields import class_counts, confidences, field_tallies, number_tallies
+from cloche.monitoring.rollups.fields import class_counts, confidences, field_tallies, number_tallies, sums_of_numbers
 from cloche.monitoring.samples import Samples
 from cloche.monitoring.tallies import LATENCY_FLOOR_MS, LATENCY_GROWTH, OutputTally, Tally
 from cloche.prediction_log.homes import home
@@ -119,18 +119,28 @@ def _answers(rows: Any, group: Places, tallies: list[Tally], reference: Referenc
 
 def _outputs(rows: Any, of: Places, tallies: list[Tally], reference: Reference) -> None:
     groups = len(tallies)
-    classes = class_counts(rows, of, groups)
-    numbers = number_tallies(rows, "prediction", reference.number, of, groups)
+    # A number that no reference is known of is no class either: its values would stand in the table, one by one.
+    plain = reference.number is None and _of_numbers(rows)
+    classes = class_counts(rows, of, groups) if reference.number is None and not plain else [{}] * groups
+    numbers = (
+        sums_of_numbers(rows, "prediction", of, groups)
+        if plain
+        else number_tallies(rows, "prediction", reference.number, of, groups)
+    )
     confident = confidences(rows, reference.confidence, of, groups)
     sums = expected(rows, reference.estimation, of, groups)
     for place, tally in enumerate(tallies):
         tally.output = OutputTally(
             rows=tally.rows,
-            classes=classes[place] if reference.number is None else {},
+            classes=classes[place],
             number=numbers[place] if numbers else None,
             confidence=confident[place] if confident else None,
             sums=sums[place] if sums else {},
         )
+
+
+def _of_numbers(rows: Any) -> bool:
+    return "probabilities" not in rows.column_names and bool(home("arrow").is_floating(rows, "prediction"))
 
 
 def _products(binned: dict[str, Places], of: Places, groups: int, reference: Reference) -> list[list[float]]:

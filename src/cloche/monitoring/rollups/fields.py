@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from cloche.monitoring.reference import FieldReference
-from cloche.monitoring.tallies import FieldTally
+from cloche.monitoring.tallies import OTHER_CLASSES, FieldTally, commonest
 from cloche.prediction_log import layout
 from cloche.prediction_log.homes import home
 
@@ -49,6 +49,25 @@ def number_tallies(
     return _numbers(home("arrow").numbers_of(rows, column), reference, of, groups, {})
 
 
+def sums_of_numbers(rows: Any, column: str, of: Places, groups: int) -> list[FieldTally]:
+    """What is counted of a column of numbers that no bins are known for: how many, their sum, and that of squares."""
+    values = home("arrow").numbers_of(rows, column)
+    finite = np.isfinite(values)
+    known = np.where(finite, values, 0.0)
+    n, missing, n_finite = _by(of, groups), _by(of, groups, np.isnan(values)), _by(of, groups, finite)
+    total, squares = _by(of, groups, known), _by(of, groups, known * known)
+    return [
+        FieldTally(
+            n=int(n[one]),
+            missing=int(missing[one]),
+            finite=int(n_finite[one]),
+            total=float(total[one]),
+            squares=float(squares[one]),
+        )
+        for one in range(groups)
+    ]
+
+
 def confidences(rows: Any, reference: FieldReference | None, of: Places, groups: int) -> list[FieldTally] | None:
     """The tallies of the largest probability, or of the score."""
     if reference is None:
@@ -59,21 +78,22 @@ def confidences(rows: Any, reference: FieldReference | None, of: Places, groups:
 
 
 def class_counts(rows: Any, of: Places, groups: int) -> list[dict[str, int]]:
-    """How often each class was answered, by group."""
+    """How often each class was answered, by group; answers that are too long to be a class (a list) are together."""
     found: list[dict[str, int]] = [{} for _ in range(groups)]
     levels, places = home("arrow").codes_of(rows, "prediction")
-    if not levels or len(levels) > _MAX_CLASSES:
+    if not levels:
         return found
     there = places >= 0
-    counts = np.bincount(of[there] * len(levels) + places[there], minlength=groups * len(levels))
-    for place, n in enumerate(counts.tolist()):
-        if n:
-            found[place // len(levels)][levels[place % len(levels)]] = n
-    return found
+    pairs, counts = np.unique(of[there] * len(levels) + places[there], return_counts=True)
+    for pair, n in zip(pairs.tolist(), counts.tolist(), strict=True):
+        classes, name = found[pair // len(levels)], levels[pair % len(levels)]
+        name = name if len(name) <= _MAX_CHARS else OTHER_CLASSES
+        classes[name] = classes.get(name, 0) + n
+    return [commonest(one) for one in found]
 
 
-#: More different answers than this are no classes.
-_MAX_CLASSES = 1_000
+#: A longer answer is no class.
+_MAX_CHARS: Final = 200
 
 
 def _measured(rows: Any, column: str, field: FieldReference) -> Values:

@@ -23,6 +23,7 @@ from cloche.prediction_log.arrow_home.filtering import (
 from cloche.prediction_log.arrow_home.plain import (
     bytes_of,
     codes_of,
+    is_floating,
     largest_of,
     lengths_of,
     lists_of,

@@ -32,6 +32,11 @@ def numbers_of(rows: Any, name: str) -> Values:
     return np.full(len(column), np.nan)
 
 
+def is_floating(rows: Any, name: str) -> bool:
+    """Whether a column is there and holds numbers that need not be whole."""
+    return name in rows.column_names and pa.types.is_floating(rows.schema.field(name).type)
+
+
 def whole_of(rows: Any, name: str) -> Places:
     """A column of whole numbers as int64, −1 where it is null; moments as microseconds since 1970."""
     column = _one(rows, name)
