@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from cloche.evaluation.counted import Counted
 from cloche.monitoring.quality import gaps
@@ -15,6 +16,7 @@ from cloche.monitoring.quality.metrics import Baseline, baselines, calibration, 
 from cloche.monitoring.quality.series import Range, Steps, metrics
 from cloche.monitoring.quality.table import Measured
 from cloche.monitoring.quality.tallies import QualityTally, delay_bucket, delay_end, together
+from cloche.monitoring.quality.two_groups import shares_differ
 from cloche.monitoring.reference import Reference
 from cloche.monitoring.rollups import RollUp
 from cloche.monitoring.tallies import Tally
@@ -197,10 +199,51 @@ def test_a_gap_is_told_where_it_is_more_than_chance() -> None:
     assert [one.gap for one in alike] == [None, None]
 
 
-def test_few_of_many_segments_without_gaps_are_called_one() -> None:
+@pytest.mark.parametrize(
+    ("rows", "share"),
+    [
+        pytest.param((100,) * 20, 0.8, id="alike"),
+        pytest.param((25,) * 10 + (4_000,), 0.97, id="small-ones-that-are-all-right-by-chance"),
+        pytest.param((40,) * 10 + (4_000,), 0.998, id="an-error-is-rare"),
+    ],
+)
+def test_few_of_many_segments_without_gaps_are_called_one(rows: tuple[int, ...], share: float) -> None:
     rng = np.random.default_rng(2)
-    told = [gaps.segments(groups({str(at): (rng.binomial(100, 0.8), 100) for at in range(20)})) for _ in range(40)]
+    told = [
+        gaps.segments(groups({str(at): (rng.binomial(n, share), n) for at, n in enumerate(rows)})) for _ in range(40)
+    ]
     assert sum(any(one.gap is not None for one in some) for some in told) <= 6  # 5 % of 40 and two standard errors
+
+
+def test_few_of_many_segments_without_gaps_in_errors_are_called_one() -> None:
+    rng = np.random.default_rng(5)
+
+    def whole() -> dict[tuple[str, str], QualityTally]:
+        rows = [rng.standard_t(5, n) for n in (20,) * 10 + (2_000,)]
+        return {("region", str(at)): numbers(np.zeros(len(one)), one) for at, one in enumerate(rows)}
+
+    told = [gaps.segments(whole()) for _ in range(100)]
+    assert sum(any(one.gap is not None for one in some) for some in told) <= 9
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "right_other", "n_other"),
+    [
+        pytest.param(20, 20, 950, 1000, id="all-right"),
+        pytest.param(3, 20, 900, 1000, id="far-worse"),
+        pytest.param(19, 20, 49, 60, id="few-rows"),
+        pytest.param(0, 30, 1, 30, id="hardly-any"),
+    ],
+)
+def test_shares_of_few_rows_differ_as_fisher_says(right: int, n: int, right_other: int, n_other: int) -> None:
+    table = [[right, n - right], [right_other, n_other - right_other]]
+    tails = [stats.fisher_exact(table, alternative=side).pvalue for side in ("less", "greater")]
+    assert shares_differ(right, n, right_other, n_other) == pytest.approx(min(1.0, 2 * min(tails)))
+
+
+def test_shares_of_many_rows_differ_as_pearson_says() -> None:
+    wanted = stats.chi2_contingency([[140, 60], [330, 70]], correction=False).pvalue
+    assert shares_differ(140, 200, 330, 400) == pytest.approx(wanted)
 
 
 def test_errors_of_numbers_by_segment() -> None:

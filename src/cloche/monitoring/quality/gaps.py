@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,6 +17,7 @@ from cloche.monitoring.documents import Segment
 from cloche.monitoring.drift.deciding import adjust
 from cloche.monitoring.quality.metrics import confusion_of, estimates
 from cloche.monitoring.quality.tallies import QualityTally, together
+from cloche.monitoring.quality.two_groups import means_differ, shares_differ
 
 #: The share of false ones that is accepted among gaps that are called significant.
 FALSE_DISCOVERIES: Final = 0.05
@@ -79,7 +79,7 @@ def segments(by: By) -> list[Segment]:
     """
     Accuracy or mean absolute error of each segment of at least 20 labelled rows.
 
-    `gap` from the whole is told where the segment differs from all other rows: a test of two means, false discoveries
+    `gap` from the whole is told where the segment differs from all other rows (`two_groups`), false discoveries
     controlled over all segments (Benjamini and Hochberg 1995).
     """
     found: list[tuple[Segment, float, float]] = []
@@ -94,7 +94,7 @@ def segments(by: By) -> list[Segment]:
             segment = Segment(
                 field=field, value=value, metric=name, n=int(one.n), estimate=one.mean, low=low, high=high
             )
-            found.append((segment, one.mean - whole[1].mean, _p(one, whole[1].without(one))))
+            found.append((segment, one.mean - whole[1].mean, _p(name, one, whole[1].without(one))))
     if not found:
         return []
     adjusted = adjust(np.array([[p] for *_, p in found]))[:, 0]
@@ -104,14 +104,12 @@ def segments(by: By) -> list[Segment]:
     ]
 
 
-def _p(one: _Mean, rest: _Mean | None) -> float:
+def _p(name: str, one: _Mean, rest: _Mean | None) -> float:
     if rest is None:
         return 1.0
-    error = math.sqrt(one.variance / one.n + rest.variance / rest.n)
-    gap = abs(one.mean - rest.mean)
-    if error == 0:
-        return 0.0 if gap > 0 and min(one.n, rest.n) >= MIN_ROWS_OF_A_LEVEL else 1.0
-    return 2 * _NORMAL.cdf(-gap / error)
+    if name == "accuracy":
+        return shares_differ(one.mean * one.n, one.n, rest.mean * rest.n, rest.n)
+    return means_differ(one.n, one.mean, one.variance, rest.n, rest.mean, rest.variance)
 
 
 # -- groups ---------------------------------------------------------------------------------------
