@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from cloche.evaluation.counted import Counted
+from cloche.evaluation.intervals import wilson
 from cloche.monitoring.quality import gaps
 from cloche.monitoring.quality.counting import Answers, tally
 from cloche.monitoring.quality.delays import Delays
@@ -147,31 +148,42 @@ def test_what_only_early_labels_say_warns_and_does_not_alarm() -> None:
 def test_verdicts(value: float, n: int, state: str) -> None:
     half = 1.96 * np.sqrt(value * (1 - value) / n)
     one = Counted("accuracy", value, n, (value - half, value + half))
-    assert verdict(one, Baseline(0.9, 0.01))[0] == state
+    assert verdict(one, Baseline(0.9, 0.88, 0.92))[0] == state
 
 
-def test_the_verdict_of_a_year_without_change_does_not_cry() -> None:
-    """Each day of 200 labels is one look; each of 300 models has a test set of 300 rows of its own."""
+@pytest.mark.parametrize("share", [0.8, 0.9, 0.97])
+@pytest.mark.parametrize(("tested", "labelled"), [(300, 200), (100, 5_000)])
+def test_the_verdict_of_a_year_without_change_does_not_cry(share: float, tested: int, labelled: int) -> None:
+    """Each day is one look; each of 300 models has a test set of its own."""
     rng = np.random.default_rng(8)
+
+    def measured(n: int) -> Counted:
+        hits = rng.binomial(n, share)
+        return Counted("accuracy", hits / n, n, wilson(hits, n))
+
     alarms = 0
     for _ in range(300):
-        right = rng.binomial(300, 0.9)
-        baseline = Baseline(right / 300, np.sqrt(right / 300 * (1 - right / 300) / 300))
-        for hits in rng.binomial(200, 0.9, 30):
-            share = hits / 200
-            half = 1.96 * np.sqrt(share * (1 - share) / 200)
-            alarms += verdict(Counted("accuracy", share, 200, (share - half, share + half)), baseline)[0] == "alarm"
+        before = measured(tested)
+        baseline = Baseline(before.value, *(before.interval or (0.0, 1.0)))
+        alarms += sum(verdict(measured(labelled), baseline)[0] == "alarm" for _ in range(30))
     assert alarms / 300 <= 0.2, "alarms a model and month"
+
+
+def test_an_error_that_grows_is_measured_from_the_near_ends_too() -> None:
+    one = Counted("mae", 1.5, 100, (1.4, 1.9))
+    assert verdict(one, Baseline(1.0, 0.5, 1.1))[0] == "alarm"
+    assert verdict(one, Baseline(1.0, 0.9, 1.6))[0] == "ok"
 
 
 def test_baselines_are_those_of_the_test_set() -> None:
     found = baselines(
         [
             {"name": "accuracy", "value": 0.9, "split": "test", "n": 9, "interval": [0.8, 1.0]},
+            {"name": "f1", "value": 0.8, "split": "test", "n": 9},
             {"name": "mae", "value": 3.0, "split": "own", "n": 9},
         ]
     )
-    assert found == {"accuracy": Baseline(0.9, pytest.approx(0.2 / 3.92, rel=1e-3))}
+    assert found == {"accuracy": Baseline(0.9, 0.8, 1.0), "f1": Baseline(0.8, 0.8, 0.8)}
 
 
 # -- gaps -----------------------------------------------------------------------------------------

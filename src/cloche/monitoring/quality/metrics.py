@@ -29,10 +29,11 @@ _Z_WORSE: Final = 3.29
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A metric on the test set when the version was saved, and its standard error."""
+    """A metric on the test set when the version was saved, and the ends of its 95 % interval."""
 
     value: float
-    error: float
+    low: float
+    high: float
 
 
 def estimates(tally: QualityTally, *, by_class: bool = False) -> list[Counted]:
@@ -115,7 +116,7 @@ def baselines(quality: Iterable[Mapping[str, Any]]) -> dict[str, Baseline]:
     for one in quality:
         if one.get("split") == "test":
             ends = one.get("interval")
-            found[one["name"]] = Baseline(one["value"], (ends[1] - ends[0]) / (2 * Z) if ends else 0.0)
+            found[one["name"]] = Baseline(one["value"], *(ends or (one["value"], one["value"])))
     return found
 
 
@@ -124,7 +125,9 @@ def verdict(one: Counted, baseline: Baseline | None, *, kind: str = "live") -> t
     Whether a metric of a range is worse than when the version was saved, and why.
 
     Worse is what differs by more than matters and by more than 3.29 standard errors of the difference, the test set's
-    own chance being part of it: what looks at a window each minute may not cry at the 95 % of one look.
+    own chance being part of it: what looks at a window each minute may not cry at the 95 % of one look. The errors are
+    those towards the other value: a test set without a mistake says little of how many there are (Newcombe 1998,
+    method 10; Zou and Donner 2008).
     """
     if one.need is not None or one.n < MIN_ROWS:
         return "unknown", f"{one.n:.0f} labelled rows, {MIN_ROWS} are needed"
@@ -135,5 +138,9 @@ def verdict(one: Counted, baseline: Baseline | None, *, kind: str = "live") -> t
     share = better(one.name) == "higher"
     least = EFFECT if share else RELATIVE_EFFECT * abs(baseline.value)
     ends = one.interval or (one.value, one.value)
-    error = math.hypot((ends[1] - ends[0]) / (2 * Z), baseline.error)
+    down, up = (
+        (baseline.value - baseline.low, ends[1] - one.value),
+        (baseline.high - baseline.value, one.value - ends[0]),
+    )
+    error = math.hypot(*(up if better(one.name) == "lower" else down)) / Z
     return ("alarm" if worse >= least and worse > _Z_WORSE * error else "ok"), told

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from scipy import special
 
+Whole = np.ndarray[Any, np.dtype[np.int64]]
+Values = np.ndarray[Any, np.dtype[np.float64]]
 #: In each cell, if there is no difference: with fewer the normal law is not good enough, and p is counted out.
 _EXPECTED: Final = 10.0
 
@@ -63,5 +65,6 @@ def _fisher(hits: int, n: int, hits_all: int, whole: int) -> float:
     return float(min(1.0, 2 * min(chance[places <= hits].sum(), chance[places >= hits].sum())))
 
 
-def _log_choose(n: int, k: np.ndarray) -> np.ndarray:
-    return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+def _log_choose(n: int, k: Whole) -> Values:
+    found: Values = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    return found

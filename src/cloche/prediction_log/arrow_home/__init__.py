@@ -79,6 +79,7 @@ __all__ = [
     "dates",
     "early",
     "in_order",
+    "is_floating",
     "joined",
     "largest_of",
     "last",
