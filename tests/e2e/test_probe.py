@@ -32,6 +32,8 @@ def test_it_says_whether_the_server_answers_and_keeps_it(lines_store_2: str) -> 
         assert (seen["model"], seen["up"], seen["why"]) == ("lines", True, None)
         assert cloche("probe", f"{server.url}/models/lines", "--once", "--predict", store=lines_store_2).returncode == 0
         assert 1.0 in uptime(lines_store_2)
+        other = cloche("probe", server.url, "--model", "other", "--once", store=lines_store_2)
+        assert (other.returncode, "other does not answer: no model 'other'" in other.stdout) == (1, True)
         url = server.url
     command = ["probe", url, "--model", "lines", "--every", "1", "--store", lines_store_2]
     with subprocess.Popen([sys.executable, "-m", "cloche", *command], stdout=subprocess.PIPE) as probe:

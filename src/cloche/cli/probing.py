@@ -12,7 +12,7 @@ from typing import Any
 from cloche.api.workplace import Workplace
 from cloche.client import Client
 from cloche.contract.example import example_row
-from cloche.errors import ClocheError, StoreError, UsageError
+from cloche.errors import ClocheError, ForbiddenError, StoreError, UnauthorizedError, UsageError
 from cloche.monitoring.uptime import Uptime
 
 
@@ -29,7 +29,10 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked: `/ready` of the server at *url*; with *predict* also a prediction for the contract's example."""
+    """
+    What is asked of the server at *url*: whether it is ready and holds the model; with *predict* instead a prediction
+    for the contract's example.
+    """
 
     url: str
     models: tuple[str, ...] = ()
@@ -61,6 +64,7 @@ class Probe:
 
         Raises:
             StoreError: the store did not take what was seen in the minutes before.
+            UsageError: the server wants a key, or another one: that is no downtime.
         """
         found = [self._asked(one) for one in self.models]
         for one in found:
@@ -86,6 +90,10 @@ class Probe:
                     client.predict(self._rows[model], request_id=f"probe-{int(at)}")
                 elif not client.ready():
                     why = "not ready, or nobody answers"
+                else:
+                    client.metadata()  # a server that is ready need not hold this model
+        except (UnauthorizedError, ForbiddenError) as exc:
+            raise UsageError(f"probe: {exc}; give a key that may ask for '{model}': --key, CLOCHE_KEY") from exc
         except ClocheError as exc:
             why = str(exc)
         return Probed(model, why is None, at, (time.perf_counter() - started) * 1_000, why)
