@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from cloche.errors import ClocheError
-from cloche.monitoring import lamps
+from cloche.monitoring import lamps, shelf
 from cloche.monitoring.alerts.rules import Owner
 from cloche.monitoring.documents import RANGES, AlertRow, Lamps, ParitySample, asked
 from cloche.monitoring.drift import DriftSettings
@@ -106,7 +106,8 @@ class Observer:
                 partial(self._references.of, model),
                 lambda start, end, version: history(store, model, start, end, version=version, sampled=True),
             )
-            self._watched[model] = Watched(model, judging)
+            last = shelf.read(store, model, next(iter(RANGES)))  # since when lamps show what they show, it told
+            self._watched[model] = Watched(model, judging, lamps=Lamps() if last is None else last.lamps)
         return self._watched[model]
 
     def _look_at(self, watched: Watched) -> None:

@@ -109,7 +109,7 @@ class Publishing:
             step_s=step_s,
             task=seen.task,
             live=seen.version,
-            folded_until=max((float(one.start + one.seconds) for one in found), default=None),
+            folded_until=max((min(float(one.start + one.seconds), seen.now) for one in found), default=None),
             lamps=told.lamps,
             traffic=service.traffic(steps),
             latency=service.latency(steps),

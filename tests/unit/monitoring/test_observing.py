@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+import logged
 from cloche.monitoring import shelf
 from cloche.monitoring.alerts.rules import Owner
 from cloche.monitoring.documents import AlertPhase, AlertRow, Lamps
 from cloche.monitoring.observing import Observer
+from cloche.monitoring.reference import Reference
+from cloche.monitoring.rollups import rolled_up
 from cloche.monitoring.seen import Quality, Seen
+from cloche.prediction_log.folding import Folder
 from cloche.prediction_log.monitoring import Monitor
 from cloche.registry import Registry, RouteEvent, RouteState, VersionRecord
 from cloche.store import Store
@@ -67,6 +71,32 @@ def test_a_quiet_look_decides_alerts_too_and_shows_what_they_became(tmp_path: Pa
     rule.phase = "pending"
     assert looked(5) == (now[0], "pending")
     assert [one.now for one in rule.asked] == [made, made + 20, made + 25]
+
+
+def test_the_next_monitor_keeps_since_when_lamps_show_what_they_show(tmp_path: Path) -> None:
+    store = Store.open(str(tmp_path), tmp_path)
+
+    def looked(at: float) -> Lamps:
+        Observer(OneModel(store), clock=lambda: at).look()
+        document = shelf.read(store, "penguins", "1h")
+        assert document is not None
+        return document.lamps
+
+    before = looked(1_800_000_000.0)
+    assert before.data.since == 1_800_000_000.0
+    assert looked(1_800_000_900.0) == before
+
+
+def test_requests_are_not_counted_beyond_now(tmp_path: Path) -> None:
+    store = Store.open(str(tmp_path), tmp_path)
+    frames = [logged.schema(), logged.request(time_us=logged.NOON_US)]
+    logged.land(store, frames)
+    Folder(store, "me", derive=lambda parts: rolled_up(parts, lambda *_: Reference())).all()
+    now = logged.NOON.timestamp() + 20
+    Observer(OneModel(store), clock=lambda: now).look()
+    document = shelf.read(store, "penguins", "1h")
+    assert document is not None
+    assert document.folded_until == now
 
 
 @pytest.mark.parametrize(
