@@ -67,7 +67,7 @@ def _card(name: str, found: ModelDocument | None) -> Html:
         short_lamps(found.lamps),
         sparkline(traffic, f"Requests to {name} in the last {RANGE}: {figures.count(n)}") if n else None,
         tag("dl", *(tag("div", tag("dt", what), tag("dd", value)) for what, value in facts), class_="facts small"),
-        tag("p", "As of ", figures.moment(found.made), class_="hint"),
+        tag("p", "As of ", figures.moment(found.decided or found.made), class_="hint"),
         class_="card",
     )
 

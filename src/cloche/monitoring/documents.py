@@ -254,7 +254,39 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
     marks: list[Mark] = []
     problems: list[ProblemRow] = []
     recent: list[RecentRow] = []
+    decided: float | None = None  #: when lamps and alerts were, where they are younger than `made`
     schema: str = FORMAT
+
+    def brought_up_to(self, newest: ModelDocument) -> ModelDocument:
+        """
+        What does not depend on the range (lamps, alerts, verdicts, routes, …) as a younger document of the same model
+        tells it.
+        """
+        if newest.made <= self.made:
+            return self
+        counted = {one.version: one for one in self.versions}
+        versions = [
+            msgspec.structs.replace(counted.get(one.version, _uncounted(one)), routes=one.routes)
+            for one in newest.versions
+        ]
+        of_live = self.version in (None, newest.live)
+        return msgspec.structs.replace(
+            self,
+            live=newest.live,
+            task=newest.task if of_live else self.task,
+            owner=newest.owner,
+            contact=newest.contact,
+            runbook=newest.runbook,
+            lamps=newest.lamps,
+            drift=newest.drift if of_live else self.drift,
+            concept=newest.concept if of_live else self.concept,
+            parity=newest.parity if of_live else self.parity,
+            alerts=newest.alerts,
+            versions=versions,
+            marks=[*self.marks, *(one for one in newest.marks if one not in self.marks and one.at >= self.made)],
+            recent=[one for one in newest.recent if self.version in (None, one.version)],
+            decided=newest.made,
+        )
 
     def to_json(self) -> bytes:
         """The bytes that are stored."""
@@ -303,6 +335,11 @@ class ExactField(msgspec.Struct, frozen=True, kw_only=True):
     p: float | None = None
     wasserstein: float | None = None
     tv: float | None = None
+
+
+def _uncounted(one: VersionRow) -> VersionRow:
+    """A version that was published since."""
+    return msgspec.structs.replace(one, requests=0, rows=0)
 
 
 #: Made at import: where two threads work a type out at once, msgspec crashes the process.

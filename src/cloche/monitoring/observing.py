@@ -106,7 +106,7 @@ class Observer:
                 partial(self._references.of, model),
                 lambda start, end, version: history(store, model, start, end, version=version, sampled=True),
             )
-            last = shelf.read(store, model, next(iter(RANGES)))  # since when lamps show what they show, it told
+            last = shelf.read(store, model, shelf.SHORTEST)  # since when lamps show what they show, it told
             self._watched[model] = Watched(model, judging, lamps=Lamps() if last is None else last.lamps)
         return self._watched[model]
 
@@ -119,6 +119,8 @@ class Observer:
         if quiet and watched.seen is not None:
             watched.seen = replace(watched.seen, now=now, minutes=found)
         else:
+            if rows and watched.seen is not None and not watched.seen.recent.requests:
+                watched.made.clear()  # asked again: no page goes on saying that nobody did
             watched.news, watched.looked = news, now
             self._see(watched, found, now)
         self._publish(watched, quiet=quiet)
@@ -154,7 +156,7 @@ class Observer:
         watched.alerts, now = alerts, watched.seen.now
         for range_ in RANGES:
             due = not quiet and now - watched.made.get(range_, 0.0) >= EVERY_S[range_]
-            if due or (news and range_ == next(iter(RANGES))):
+            if due or (news and range_ == shelf.SHORTEST):
                 watched.made[range_] = now
                 self._put(watched, range_)
 

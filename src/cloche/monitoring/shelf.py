@@ -17,6 +17,8 @@ from cloche.monitoring.documents import RANGES, ModelDocument, asked
 from cloche.store import Store
 
 ROOT: Final = "monitor"
+#: The range that is published with every look that found something new.
+SHORTEST: Final = next(iter(RANGES))
 #: A reader that listed a document finds it still there.
 KEPT: Final = 3
 _CLEAR_EVERY_S: Final = 3_600.0
@@ -31,19 +33,28 @@ def models(store: Store) -> list[str]:
 def read(store: Store, model: str, range_: str, *, version: int | None = None) -> ModelDocument | None:
     """
     The newest document of a model and a range, or of one *version* in it; None where there is none (any more), or a
-    later cloche wrote it. Where only the live version was asked, what is of all is of that one.
+    later cloche wrote it. Where only the live version was asked, what is of all is of that one. Long ranges are made
+    anew seldom: their lamps and alerts are those of the shortest.
 
     Raises:
         StoreError: the store did not answer.
     """
     if range_ not in RANGES:
         return None
-    found = _newest(store, model, _folder(range_, None))
-    if version is None:
-        return found
-    alone = found is not None and version == found.live and not asked(found) and any(v.requests for v in found.versions)
-    if found is not None and alone:
-        return msgspec.structs.replace(found, version=version)
+    whole = _newest(store, model, _folder(range_, None))
+    if (range_, version) == (SHORTEST, None):
+        return whole
+    found = whole if version is None else _of_version(store, whole, model, range_, version)
+    newest = whole if range_ == SHORTEST else _newest(store, model, SHORTEST)
+    return found if found is None or newest is None else found.brought_up_to(newest)
+
+
+def _of_version(
+    store: Store, whole: ModelDocument | None, model: str, range_: str, version: int
+) -> ModelDocument | None:
+    """What is of all is of the live one, where only that was asked."""
+    if whole is not None and version == whole.live and not asked(whole) and any(v.requests for v in whole.versions):
+        return msgspec.structs.replace(whole, version=version)
     return _newest(store, model, _folder(range_, version))
 
 

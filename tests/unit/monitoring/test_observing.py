@@ -10,7 +10,7 @@ import pytest
 import logged
 from cloche.monitoring import shelf
 from cloche.monitoring.alerts.rules import Owner
-from cloche.monitoring.documents import AlertPhase, AlertRow, Lamps
+from cloche.monitoring.documents import RANGES, AlertPhase, AlertRow, Lamps
 from cloche.monitoring.observing import Observer
 from cloche.monitoring.reference import Reference
 from cloche.monitoring.rollups import rolled_up
@@ -85,6 +85,21 @@ def test_the_next_monitor_keeps_since_when_lamps_show_what_they_show(tmp_path: P
     before = looked(1_800_000_000.0)
     assert before.data.since == 1_800_000_000.0
     assert looked(1_800_000_900.0) == before
+
+
+def test_no_range_goes_on_saying_that_nobody_asked(tmp_path: Path) -> None:
+    store = Store.open(str(tmp_path), tmp_path)
+    now = [logged.NOON.timestamp() - 30]
+    observer = Observer(OneModel(store), clock=lambda: now[0])
+    observer.look()
+    logged.land(store, [logged.schema(), logged.request(time_us=logged.NOON_US)])
+    Folder(store, "me", derive=lambda parts: rolled_up(parts, lambda *_: Reference())).all()
+    now[0] += 40
+    observer.look()
+    for range_ in RANGES:
+        document = shelf.read(store, "penguins", range_)
+        assert document is not None
+        assert sum(one or 0 for one in document.traffic[0].values) == 1, range_
 
 
 def test_requests_are_not_counted_beyond_now(tmp_path: Path) -> None:

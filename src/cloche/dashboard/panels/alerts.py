@@ -97,7 +97,7 @@ def _folded(document: ModelDocument, one: AlertRow) -> Html | None:
 
 
 def _as_of(document: ModelDocument) -> list[Child]:
-    return ["Decided ", figures.moment(document.made), " from the folded log"]
+    return ["Decided ", figures.moment(document.decided or document.made), " from the folded log"]
 
 
 def _row(document: ModelDocument, one: AlertRow, up: str | None) -> Html:

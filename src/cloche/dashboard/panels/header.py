@@ -80,6 +80,8 @@ def _as_of(document: ModelDocument) -> Html:
             figures.moment(document.folded_until),
             "; later ones are not in here yet.",
         ]
+    if document.decided is not None:
+        words += [" Lamps, alerts and drift are as of ", figures.moment(document.decided), "."]
     words.append(" Times are UTC.")
     return tag("p", *words, class_="hint", id="as-of")
 
