@@ -13,7 +13,7 @@ from cloche.cli.ages import parse_age
 from cloche.cli.output import json_option, print_json, print_store, print_table, store_option
 from cloche.monitoring.alerts import lengths
 from cloche.monitoring.alerts.rules import Rule
-from cloche.monitoring.alerts.vocabulary import MEASURES, told
+from cloche.monitoring.alerts.vocabulary import measured, told
 from cloche.monitoring.documents import AlertRow
 
 _rules_option = click.option(
@@ -168,7 +168,7 @@ def _plain(one: Rule) -> dict[str, object]:
 
 
 def _cells(model: str, row: AlertRow) -> tuple[object, ...]:
-    measure = MEASURES.get(row.expression.removeprefix("not ").split("(")[0].split(" ")[0])
+    measure = measured(row.expression)
     value = "" if measure is None else told(row.value, measure.unit)
     sinks = "; ".join(f"{sink}: {text}" for sink, text in row.deliveries.items())
     return model, row.rule, row.phase, row.severity, value, _moment(row.since), sinks, row.why

@@ -13,6 +13,7 @@ import made_up
 from cloche.dashboard import assets
 from cloche.dashboard.overview import overview
 from cloche.dashboard.pages import alert_page, field_page, model_page, nothing_page, report
+from cloche.dashboard.panels.alerts import alerts
 from cloche.dashboard.panels.panel import link_to
 from cloche.dashboard.panels.quality import quality
 from cloche.monitoring.alerts.defaults import DEFAULTS, Default, page_of
@@ -260,6 +261,32 @@ def test_the_overview_shows_the_worst_first() -> None:
     assert "1 firing" in page
     assert "Nothing measured yet" in page
     assert "cloche.save" in overview({})
+
+
+def test_what_fires_stands_open_and_what_is_ok_in_one_line() -> None:
+    rules = [
+        AlertRow(rule="slow", expression="latency_p99 > 250ms", phase="firing", value=612.4, threshold=250.0),
+        AlertRow(rule="empty", expression="missing(mass) > 40%", phase="pending", value=0.57, threshold=0.4),
+        AlertRow(rule="worse", expression="lamp(performance) == alarm", phase="ok", value=0.0, threshold=2.0),
+        AlertRow(rule="drift", expression="drift(any)", phase="ok", value=0.0),
+        AlertRow(rule="later", expression="of_a_later_cloche > 3", phase="ok", value=1.5, threshold=3.0),
+    ]
+    text = str(alerts(msgspec.structs.replace(made_up.document(), alerts=rules), "../"))
+    open_, line, folded = text.partition("<summary>3 rules OK</summary>")
+    assert line
+    for name, shown in (("Value", "612.4 ms"), ("Limit", "250 ms"), ("Value", "57 %"), ("Limit", "40 %")):
+        assert f'<td data-title="{name}"><div>{shown}</div></td>' in open_, shown
+    for shown in ("ok", "alarm", "no", "1.5"):
+        assert f"<div>{shown}</div>" in folded, shown
+    calm = str(alerts(msgspec.structs.replace(made_up.document(), alerts=rules[2:]), "../"))
+    assert "Nothing fires" in calm
+
+
+def test_a_silence_is_shown_that_ends_before_the_range_does() -> None:
+    found = made_up.document()
+    rule = AlertRow(rule="x", expression="drift(any)", phase="ok", silenced_until=found.made + 60)
+    later = msgspec.structs.replace(found, range="90d", end=found.made + 40_000, alerts=[rule])
+    assert "silenced until" in str(alerts(later, "../"))
 
 
 @pytest.mark.parametrize(

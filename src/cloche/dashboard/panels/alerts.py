@@ -8,6 +8,7 @@ from cloche.dashboard import figures
 from cloche.dashboard.panels.panel import address, cell, chip, empty, link_to, linked, panel, table
 from cloche.markup import Child, Html, tag
 from cloche.monitoring.alerts.defaults import BY_NAME
+from cloche.monitoring.alerts.vocabulary import measured, told
 from cloche.monitoring.documents import AlertRow, ModelDocument
 
 _ORDER: Final = {"firing": 0, "pending": 1, "no_data": 2, "resolved": 3, "ok": 4}
@@ -25,9 +26,26 @@ def alerts(document: ModelDocument, up: str | None) -> Html:
         return panel("alerts", "Alerts", _as_of(document), looked_after(document), how)
     firing = sum(one.phase == "firing" for one in found)
     note = [*_as_of(document), f" · {firing} of n = {len(found)} rules firing"]
-    rows = (_row(document, one, up) for one in found)
+    calm = [one for one in found if one.phase == "ok" and not _silent(document, one)]
+    loud = [one for one in found if one not in calm]
     details = () if up is not None else (_folded(document, one) for one in found)
-    return panel("alerts", "Alerts", note, looked_after(document), table(_HEAD, rows, "Alert rules"), *details)
+    whole = [_loud(document, loud, up), *details, _calm(document, calm, up)]
+    return panel("alerts", "Alerts", note, looked_after(document), *whole)
+
+
+def _loud(document: ModelDocument, found: list[AlertRow], up: str | None) -> Html:
+    if not found:
+        return empty("Nothing fires, and nothing is about to.")
+    return table(_HEAD, (_row(document, one, up) for one in found), "Alert rules")
+
+
+def _calm(document: ModelDocument, found: list[AlertRow], up: str | None) -> Html | None:
+    """What is as it should be is one line until somebody asks."""
+    if not found:
+        return None
+    words = f"{len(found)} rule{'s' if len(found) != 1 else ''} OK"
+    rows = (_row(document, one, up) for one in found)
+    return tag("details", tag("summary", words), table(_HEAD, rows, "Alert rules that are OK"), class_="calm")
 
 
 def looked_after(document: ModelDocument) -> Html | None:
@@ -48,8 +66,8 @@ def alert_detail(document: ModelDocument, one: AlertRow) -> Html:
     facts: list[tuple[str, Child]] = [
         ("phase", chip(one.phase)),
         ("severity", one.severity),
-        ("value", figures.number(one.value)),
-        ("limit", figures.number(one.threshold)),
+        ("value", _in_unit(one, one.value)),
+        ("limit", _in_unit(one, one.threshold)),
         ("since", figures.moment(one.since)),
         ("told", _told(one)),
     ]
@@ -101,7 +119,7 @@ def _as_of(document: ModelDocument) -> list[Child]:
 
 
 def _row(document: ModelDocument, one: AlertRow, up: str | None) -> Html:
-    silent = one.silenced_until is not None and one.silenced_until > document.end
+    silent = _silent(document, one)
     name: Child = one.rule if up is None else tag("a", one.rule, href=address(document, "/alert", name=one.rule))
     page = link_to(one.page)
     return tag(
@@ -119,12 +137,25 @@ def _row(document: ModelDocument, one: AlertRow, up: str | None) -> Html:
             tag("small", one.severity),
             tag("small", "silenced until ", figures.moment(one.silenced_until)) if silent else None,
         ),
-        cell("Value", figures.number(one.value)),
-        cell("Limit", figures.number(one.threshold)),
+        cell("Value", _in_unit(one, one.value)),
+        cell("Limit", _in_unit(one, one.threshold)),
         cell("Since", figures.moment(one.since)),
         cell("Why", one.why or figures.NONE, class_="words wide"),
         cell("Told", _told(one), class_="words wide"),
     )
+
+
+def _silent(document: ModelDocument, one: AlertRow) -> bool:
+    """The end of a range may lie ahead: by a day in that of 90."""
+    return one.silenced_until is not None and one.silenced_until > (document.decided or document.made)
+
+
+def _in_unit(one: AlertRow, value: float | None) -> str:
+    """In the unit of what the rule measures; a later cloche may measure something else."""
+    measure = measured(one.expression)
+    if measure is None or value is None:
+        return figures.number(value)
+    return told(value, measure.unit)
 
 
 def _told(one: AlertRow) -> Child:

@@ -88,6 +88,11 @@ ALL: Final = (
 MEASURES: Final = {one.name: one for one in ALL}
 
 
+def measured(expression: str) -> Measure | None:
+    """What the text of a rule measures; None where a later cloche wrote it."""
+    return MEASURES.get(expression.removeprefix("not ").split("(")[0].split(" ")[0])
+
+
 def told(value: float | None, unit: Unit) -> str:
     """A value as people read it."""
     if value is None:
