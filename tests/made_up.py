@@ -132,7 +132,7 @@ def document(model: str = "penguins", range_: str = "24h", *, name: str = "Adeli
                 estimated=Series(name="accuracy", values=over(lambda step: accuracy[step] + 0.015),
                                  low=over(lambda step: accuracy[step] - 0.01),
                                  high=over(lambda step: accuracy[step] + 0.04)),
-                labelled=[0.6] * (count - 10) + [0.2] * 10, provisional=[step >= count - 12 for step in range(count)],
+                covered=0.558, labelled=[0.6] * (count - 10) + [0.2] * 10, provisional=[step >= count - 12 for step in range(count)],
             ),
             QualityMetric(name="log_loss", better="lower", baseline=0.11,
                           estimated=Series(name="loss", values=over(lambda step: 0.2 - 0.1 * accuracy[step]))),

@@ -97,7 +97,8 @@ class QualityMetric(msgspec.Struct, frozen=True, kw_only=True):
     """
     One metric over time: `realised` from labels (with interval), `estimated` without (CBPE, DLE).
 
-    `labelled` is the share of rows that have a label by step; a step of which more labels are expected is provisional.
+    `labelled` is the share of rows that have a label by step, `covered` that of the whole range; a step of which more
+    labels are expected is provisional.
     `value`, from `low` to `high` over `n` labelled rows, is that of the whole range, without provisional steps where
     the others have rows enough, and `expected` what is estimated for it; `state` and `why` say whether that is worse
     than the baseline.
@@ -109,6 +110,7 @@ class QualityMetric(msgspec.Struct, frozen=True, kw_only=True):
     realised: Series | None = None
     estimated: Series | None = None
     labelled: list[float | None] = []
+    covered: float | None = None
     provisional: list[bool] = []
     value: float | None = None
     low: float | None = None

@@ -125,6 +125,27 @@ def test_a_step_of_which_more_labels_are_expected_is_provisional() -> None:
     assert one.provisional == found.provisional
 
 
+def test_an_hour_is_told_by_the_five_minutes_that_labels_are_counted_by() -> None:
+    """Two requests a minute, all labelled: each minute of the five tells the same, and all are covered."""
+    now = 7_200.0 + 130
+    shown = Steps.of_range("1h", now)
+    by = shown.counted_by(300)
+    assert (shown.step_s, shown.count, by.step_s, by.start) == (60, 60, 300, 3_600.0)
+    labelled = [
+        Measured(at, 300, 1, "", "", counted(np.ones(10, int), np.full(10, 0.9))) for at in range(3_600, 7_200, 300)
+    ]
+    rolled = [RollUp(at, 60, 1, 1, "live", Tally(rows=2)) for at in range(3_600, 7_200, 60)]
+    found = Range.of(by, labelled, rolled, Delays.of([(1e6, {0: 100})]))
+    (one, *_) = metrics(found, Reference(quality=({"name": "accuracy", "value": 0.95, "split": "test", "n": 500},)))
+    assert one.covered == 1.0
+    told = shown.spread(one, by)
+    assert told.realised is not None
+    assert told.realised.values == [1.0] * 57 + [None] * 3, "from 62 minutes ago to 7,200, then nobody asked"
+    assert told.labelled == [1.0] * 57 + [None] * 3
+    assert len(told.provisional) == 60
+    assert Steps.of_range("24h", now).counted_by(300) == Steps.of_range("24h", now)
+
+
 def test_what_only_early_labels_say_warns_and_does_not_alarm() -> None:
     reference = Reference(quality=({"name": "accuracy", "value": 0.95, "split": "test", "n": 500},))
     bad = counted(np.zeros(60, int), np.full(60, 0.9))

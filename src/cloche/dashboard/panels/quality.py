@@ -64,12 +64,8 @@ def _parity(document: ModelDocument) -> list[Child]:
 
 
 def _labelled(document: ModelDocument) -> float | None:
-    """The mean of the steps of the first metric that knows."""
-    for one in document.quality:
-        known = [value for value in one.labelled if value is not None]
-        if known:
-            return sum(known) / len(known)
-    return None
+    """Of all answered rows of the range the share that has a label."""
+    return next((one.covered for one in document.quality if one.covered is not None), None)
 
 
 def _lines(one: QualityMetric) -> list[Series]:
@@ -110,11 +106,9 @@ def _metric(document: ModelDocument, one: QualityMetric, lines: list[Series]) ->
 
 
 def _coverage(one: QualityMetric) -> Html | None:
-    known = [value for value in one.labelled if value is not None]
-    if not known:
+    if one.covered is None:
         return None
-    share = sum(known) / len(known)
-    return tag("p", "Labelled: ", bar(share, figures.share(share)), class_="hint coverage")
+    return tag("p", "Labelled: ", bar(one.covered, figures.share(one.covered)), class_="hint coverage")
 
 
 # -- segments -----------------------------------------------------------------------------------

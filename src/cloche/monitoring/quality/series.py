@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
 
 from cloche.evaluation.counted import Counted
-from cloche.monitoring.documents import LampState, QualityMetric, Series
+from cloche.monitoring.documents import RANGES, LampState, QualityMetric, Series
 from cloche.monitoring.quality.delays import MATURE, Delays
 from cloche.monitoring.quality.estimating import estimated
 from cloche.monitoring.quality.metrics import MIN_ROWS, Baseline, baselines, better, estimates, verdict
@@ -15,6 +19,8 @@ from cloche.monitoring.quality.tallies import QualityTally, together
 from cloche.monitoring.reference import Reference
 from cloche.monitoring.rollups import RollUp
 from cloche.monitoring.tallies import OutputTally
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,43 @@ class Steps:
     step_s: int
     count: int
     now: float
+
+    @classmethod
+    def of_range(cls, range_: str, now: float) -> Steps:
+        """Those of one of `RANGES` that ends with the step of *now*."""
+        seconds, step_s = RANGES[range_]
+        end = (now // step_s + 1) * step_s
+        return cls(end - seconds, step_s, seconds // step_s, now)
+
+    def counted_by(self, step_s: int) -> Steps:
+        """Steps that are long enough for what is counted by *step_s*, and hold all of these."""
+        if self.step_s >= step_s:
+            return self
+        start, end = self.start // step_s * step_s, self.start + self.step_s * self.count
+        return Steps(start, step_s, math.ceil((end - start) / step_s), self.now)
+
+    def spread(self, one: QualityMetric, by: Steps) -> QualityMetric:
+        """*one*, told by the longer steps *by*, in these: each tells what that tells in which it lies."""
+        if by == self:
+            return one
+        places = [by.place(self.start + self.step_s * step) for step in range(self.count)]
+
+        def told(values: Sequence[_T]) -> list[_T]:
+            return [values[place] for place in places if place is not None] if values else []
+
+        def line(series: Series | None) -> Series | None:
+            if series is None:
+                return None
+            low, high = told(series.low or []), told(series.high or [])
+            return msgspec.structs.replace(series, values=told(series.values), low=low or None, high=high or None)
+
+        return msgspec.structs.replace(
+            one,
+            realised=line(one.realised),
+            estimated=line(one.estimated),
+            labelled=told(one.labelled),
+            provisional=told(one.provisional),
+        )
 
     def place(self, at: float) -> int | None:
         """The step in which a moment lies."""
@@ -77,6 +120,7 @@ def metrics(found: Range, reference: Reference) -> list[QualityMetric]:
     realised = [{one.name: one for one in estimates(t)} if t.labelled else {} for t in found.labelled]
     guessed = [{one.name: one for one in estimated(t, reference.estimation)} for t in found.answered]
     labelled = [t.labelled / n if n else None for t, n in zip(found.labelled, found.rows, strict=True)]
+    rows, come = sum(found.rows), sum(t.labelled for t in found.labelled)
     return [
         _metric(
             name,
@@ -86,6 +130,7 @@ def metrics(found: Range, reference: Reference) -> list[QualityMetric]:
             _series("realised", [step.get(name) for step in realised]) if name in whole else None,
             _series("estimated", [step.get(name) for step in guessed]) if name in expected else None,
             labelled=[None if share is None else min(share, 1.0) for share in labelled] if whole else [],
+            covered=min(come / rows, 1.0) if whole and rows else None,
             provisional=list(found.provisional) if whole else [],
             settled=settled,
         )
@@ -102,6 +147,7 @@ def _metric(
     guessed: Series | None,
     *,
     labelled: list[float | None],
+    covered: float | None,
     provisional: list[bool],
     settled: bool,
 ) -> QualityMetric:
@@ -115,6 +161,7 @@ def _metric(
         realised=realised,
         estimated=guessed,
         labelled=labelled,
+        covered=covered,
         provisional=provisional,
         value=None if told is None else told.value,
         low=None if ends is None else ends[0],

@@ -12,14 +12,14 @@ from typing import Final
 
 from cloche.contract.model import Contract
 from cloche.errors import ClocheError
-from cloche.monitoring.documents import RANGES, ConceptDrift
+from cloche.monitoring.documents import ConceptDrift
 from cloche.monitoring.quality import gaps
 from cloche.monitoring.quality.concept import Detector
 from cloche.monitoring.quality.counting import TASKS
 from cloche.monitoring.quality.cutting import cuts
 from cloche.monitoring.quality.delays import Delays
-from cloche.monitoring.quality.labels import Log, take_in
-from cloche.monitoring.quality.measuring import Loss, measure_hours
+from cloche.monitoring.quality.labels import HOUR_S, Log, take_in
+from cloche.monitoring.quality.measuring import STEP_S, Loss, measure_hours
 from cloche.monitoring.quality.metrics import calibration, positive
 from cloche.monitoring.quality.series import Range, Steps, metrics
 from cloche.monitoring.quality.state import Remembered, State
@@ -187,10 +187,9 @@ class QualityWatch:
     # -- what it says ---------------------------------------------------------------------------
 
     def _quality(self, seen: Seen, version: int, range_: str, followed: _Followed) -> Quality:
-        seconds, step_s = RANGES[range_]
-        end = (seen.now // step_s + 1) * step_s
-        steps = Steps(end - seconds, step_s, seconds // step_s, seen.now)
-        store = self._registry.store
+        shown = Steps.of_range(range_, seen.now)
+        steps = shown.counted_by(STEP_S)
+        end, store = steps.start + steps.step_s * steps.count, self._registry.store
         found = Range.of(
             steps,
             measured(store, seen.model, steps.start, end, version=version, whole=True),
@@ -199,13 +198,12 @@ class QualityWatch:
         )
         whole = together(found.labelled)
         by: dict[tuple[str, str], QualityTally] = defaultdict(QualityTally)
-        for one in (
-            measured(store, seen.model, steps.start, end, version=version, whole=False) if whole.labelled else ()
-        ):
+        hour = steps.start // HOUR_S * HOUR_S  # segments are counted by the hour
+        for one in measured(store, seen.model, hour, end, version=version, whole=False) if whole.labelled else ():
             by[one.field, one.value] = by[one.field, one.value].plus(one.tally)
         contexts = [one.field for one in cuts(seen.reference) if one.role == "context"]
         return Quality(
-            metrics(found, seen.reference),
+            [shown.spread(one, steps) for one in metrics(found, seen.reference)],
             [*gaps.classes(whole), *gaps.segments(by), *gaps.fairness(by, contexts, positive(whole))],
             calibration(whole),
             _concept(version, followed.state.detectors.get(version)),
