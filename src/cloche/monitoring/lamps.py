@@ -15,6 +15,10 @@ _ANSWERS: Final = ("prediction", "confidence")
 _SHOWN: Final = 3
 #: What `saving.estimation` needs.
 ESTIMATION_ROWS: Final = 100
+_NO_REFERENCE: Final = {
+    "field": "no version is live, or it was saved without inputs",
+    "answer": "it was saved without a test set, so nothing says how answers are usually distributed",
+}
 #: A rise of the loss is told for a day: the detector takes the new level for granted then.
 _CONCEPT_S: Final = 86_400.0
 
@@ -55,7 +59,7 @@ def _of_drift(those: Sequence[FieldDrift], what: str) -> Lamp:
         return Lamp(state="warn", why=f"seen in one window: {_listed(near)}")
     known = [one for one in those if one.state != "insufficient"]
     if not known:
-        why = those[0].why if those else f"no reference of the {what}s"
+        why = those[0].why if those else _NO_REFERENCE[what]
         return Lamp(state="unknown", why=f"not enough data: {why}" if those else why)
     return Lamp(state="ok", why=f"{len(known)} {what}{'s' if len(known) != 1 else ''} as in the reference")
 

@@ -15,7 +15,7 @@ from cloche.monitoring.tallies import FieldTally, Tally, quantile_ms, served
 
 _SHARES: Final = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 _KINDS: Final = ("2xx", "4xx", "5xx")
-_MAX_CLASSES: Final = 12
+_MAX_CLASSES: Final = 11  #: a chart has twelve colours, and the last is for all others
 _MAX_PROBLEMS: Final = 20
 #: Fewer requests say nothing about a share of errors.
 _MIN_REQUESTS: Final = 20
@@ -82,10 +82,12 @@ def answers(steps: Steps, reference: Reference) -> list[Series]:
         for name, n in one.output.classes.items():
             whole[name] = whole.get(name, 0) + n
     names = sorted(whole, key=lambda name: (-whole[name], name))[:_MAX_CLASSES]
-    return [
+    shown = [
         Series(name=name, values=[_share(one.output.classes.get(name, 0), one.output.rows) for one in steps.tallies])
         for name in names
     ]
+    rest = len(whole) - len(names)
+    return [*shown, _others(f"{rest} others", shown)] if rest else shown
 
 
 def problems(steps: Steps) -> list[ProblemRow]:
@@ -120,6 +122,15 @@ def _of_kind(status: Mapping[str, int], kind: str) -> int:
 
 def _share(n: int, whole: int) -> float | None:
     return n / whole if whole else None
+
+
+def _others(name: str, shown: Sequence[Series]) -> Series:
+    """What *shown* leave of each step."""
+    steps = zip(*(one.values for one in shown), strict=True)
+    return Series(
+        name=name,
+        values=[None if step[0] is None else max(0.0, 1.0 - sum(one or 0.0 for one in step)) for step in steps],
+    )
 
 
 def _mean(tally: FieldTally | None) -> float | None:

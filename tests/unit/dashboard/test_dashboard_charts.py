@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import made_up
 from cloche.dashboard import figures
 from cloche.dashboard.charts.over_time import Chart, drawn
 from cloche.dashboard.charts.scales import HEIGHT, Scale, linear, logarithmic, thinned
 from cloche.dashboard.charts.small import sparkline, strip
+from cloche.dashboard.panels.drift import field_detail
 from cloche.monitoring.documents import Mark, Series
 
 VALUES = st.lists(st.floats(-1e12, 1e12), max_size=20)
@@ -104,3 +107,22 @@ def test_small_drawings_say_what_they_show() -> None:
     assert sparkline([None], "nothing") == "<span>–</span>"
     kinds = strip([1.0, 0.5, 0.0, None], "uptime")
     assert [kind in kinds for kind in ('class="up"', 'class="part"', 'class="down"', 'class="none"')] == [True] * 4
+
+
+def test_a_histogram_names_every_bin_and_the_one_that_differs_most() -> None:
+    found = made_up.document().drift[0]
+    assert found.histogram is not None
+    text = str(field_detail(found))
+    assert text.count("<title>") == len(found.histogram.labels)
+    assert "Furthest apart: <strong>" in text
+
+
+def test_moments_are_told_as_moments() -> None:
+    found = msgspec.structs.replace(
+        made_up.document().drift[0], type="date",
+        measures={"mean": 1_764_072_000.0, "wasserstein": 172_800.0, "variance": 9e9},
+    )  # fmt: skip
+    text = str(field_detail(found))
+    assert "25 Nov 12:00 UTC" in text
+    assert "2 d" in text
+    assert "Variance" not in text

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cloche.monitoring.documents import FieldDrift
-from cloche.monitoring.drift import DriftSettings, verdicts
+from cloche.monitoring.drift import DriftSettings, field_cells, verdicts
 from cloche.monitoring.drift.windows import Slot, windows
 from cloche.monitoring.reference import FieldReference, Reference
 from cloche.monitoring.tallies import FieldTally, OutputTally, Tally
@@ -236,3 +236,18 @@ def slot(minute: int, n: int, minutes: int = 1) -> Slot:
 )
 def test_where_a_window_ends(slots: list[Slot], rows_of_windows: list[int]) -> None:
     assert [one.tally.rows for one in windows(slots, SETTINGS)] == rows_of_windows
+
+
+@pytest.mark.parametrize(
+    ("type", "edges", "first"),
+    [
+        pytest.param("number", (4081.0, 23450.4, 99396.0), "4081 – 23,450", id="no-exponents"),
+        pytest.param("number", (0.001, 0.25, 1.0), "0.001 – 0.25", id="small"),
+        pytest.param("date", (1_764_028_800.0, 1_764_115_200.0, 1_764_979_200.0), "2025-11-25 – 2025-11-26", id="days"),
+        pytest.param("datetime", (1_764_072_000.0, 1_764_075_600.0), "2025-11-25 12:00 – 2025-11-25 13:00", id="hours"),
+    ],
+)
+def test_bins_are_named_as_people_write_them(type: str, edges: tuple[float, ...], first: str) -> None:
+    counts = (100,) * (len(edges) - 1)
+    reference = FieldReference("x", type, "input", 200, edges=edges, counts=counts)
+    assert field_cells.of_field(reference, [FieldTally(counts=list(counts))]).names[0] == first

@@ -182,3 +182,11 @@ def test_nothing_counted_is_nothing_read(tmp_path: Path) -> None:
     store = Store.open(str(tmp_path), tmp_path)
     assert list(history(store, "penguins", 0, 1e12)) == []
     assert summed(()) == Tally()
+
+
+def test_the_shares_of_many_classes_sum_to_one() -> None:
+    answered = OutputTally(rows=90, classes={f"class {place}": place for place in range(1, 13)} | {"class 13": 12})
+    lines = service.answers(service.Steps(0.0, 60, [Tally(rows=90, output=answered), Tally()]), Reference())
+    assert [one.name for one in lines][-1] == "2 others"
+    assert sum(one.values[0] or 0.0 for one in lines) == pytest.approx(1.0)
+    assert lines[-1].values[1] is None

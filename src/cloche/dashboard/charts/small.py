@@ -70,11 +70,24 @@ def tiny(found: Histogram, label: str) -> Html:
 
 
 def histogram(found: Histogram, label: str) -> Html:
-    """The same, large; every bin is named in the table beside it."""
-    return _histogram(found, label, 1000.0, 220.0, "wide")
+    """The same, large; every bin is named in the table beside it, and where one points at it."""
+    each = 1000.0 / max(len(found.labels), 1)
+    cells = (
+        tag(
+            "rect",
+            tag("title", f"{name}: {figures.share(now)} now, {figures.share(before)} in the reference"),
+            x=round(place * each, 1),
+            y=0,
+            width=round(each, 1),
+            height=220,
+            class_="point",
+        )
+        for place, (name, before, now) in enumerate(zip(found.labels, found.reference, found.current, strict=True))
+    )
+    return _histogram(found, label, 1000.0, 220.0, "wide", *cells)
 
 
-def _histogram(found: Histogram, label: str, wide: float, high: float, size: str) -> Html:
+def _histogram(found: Histogram, label: str, wide: float, high: float, size: str, *over: Html) -> Html:
     n = max(len(found.labels), 1)
     top = max([*found.reference, *found.current, 1e-12])
     each = wide / n
@@ -88,6 +101,7 @@ def _histogram(found: Histogram, label: str, wide: float, high: float, size: str
         "svg",
         tag("path", d="".join(bars), class_="now"),
         tag("path", d="".join(outline), class_="before"),
+        *over,
         viewBox=f"0 0 {wide:g} {high:g}",
         preserveAspectRatio="none",
         class_=f"histogram {size}",

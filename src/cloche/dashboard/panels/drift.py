@@ -9,7 +9,7 @@ from cloche.dashboard import figures
 from cloche.dashboard.charts.small import bar, histogram, sparkline, tiny
 from cloche.dashboard.panels.panel import address, cell, chip, empty, judged, panel, table
 from cloche.markup import Child, Html, tag
-from cloche.monitoring.documents import FieldDrift, ModelDocument
+from cloche.monitoring.documents import FieldDrift, Histogram, ModelDocument
 
 _ANSWERS: Final = ("prediction", "confidence")
 _ORDER: Final = {"drift": 0, "small": 1, "ok": 2, "insufficient": 3}
@@ -122,6 +122,9 @@ def _tiny(one: FieldDrift) -> Child:
     return tiny(one.histogram, f"{one.name}: now as bars, the reference as an outline")
 
 
+#: Types whose values are moments.
+_DAYS: Final = ("date", "datetime")
+
 # -- one field ----------------------------------------------------------------------------------
 
 _MEASURES: Final = {
@@ -153,7 +156,11 @@ def field_detail(one: FieldDrift) -> Html:
         ("Unseen levels", figures.share(one.unseen)),
         ("Importance", figures.number(one.importance)),
     ]
-    measured = [(_MEASURES.get(name, name), figures.number(value)) for name, value in one.measures.items()]
+    measured = [
+        (_MEASURES.get(name, name), _measured(one, name, value))
+        for name, value in one.measures.items()
+        if one.type not in _DAYS or not name.startswith("variance")
+    ]
     return tag(
         "div",
         tag("p", one.why, class_="lead") if one.why else None,
@@ -176,6 +183,15 @@ def _effects(one: FieldDrift) -> list[Html]:
         tag("p", _trend(one), class_="of"),
         tag("div", sparkline(one.trend, _trend(one), threshold=one.threshold), class_="trend"),
     ]
+
+
+def _measured(one: FieldDrift, name: str, value: float | None) -> Child:
+    """Moments are counted in seconds."""
+    if one.type in _DAYS and name.startswith("mean"):
+        return figures.moment(value)
+    if one.type in _DAYS and name == "wasserstein" and value is not None:
+        return figures.span(value)
+    return figures.number(value)
 
 
 def _distributions(one: FieldDrift) -> Html:
@@ -212,8 +228,19 @@ def _distributions(one: FieldDrift) -> Html:
             _ends(one),
             class_="chart",
         ),
+        _apart(found),
         tag("details", tag("summary", f"All {len(found.labels)} bins"), shares, class_="numbers"),
     )
+
+
+def _apart(found: Histogram) -> Html | None:
+    """The bin that differs most, in words: a drawing has no room for the names of all."""
+    gaps = [abs(now - before) for before, now in zip(found.reference, found.current, strict=True)]
+    if not gaps or max(gaps) == 0:
+        return None
+    place = gaps.index(max(gaps))
+    words = f": {figures.share(found.current[place])} now, {figures.share(found.reference[place])} in the reference."
+    return tag("p", "Furthest apart: ", tag("strong", found.labels[place]), words, class_="hint")
 
 
 def _ends(one: FieldDrift) -> Html:

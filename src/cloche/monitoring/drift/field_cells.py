@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,9 +45,18 @@ def of_field(reference: FieldReference, tallies: Sequence[FieldTally]) -> Cells:
         current[:, -1] -= np.array(above)
     rest = np.array([missing, below, above], dtype=np.int64).T.reshape(len(tallies), 3)
     before = np.array([*reference.counts, reference.missing, 0, 0], dtype=np.int64)
-    names = tuple(f"{low:.4g} – {high:.4g}" for low, high in zip(reference.edges, reference.edges[1:], strict=False))
-    names = names or (f"{reference.edges[0]:.4g}",)
+    ends = _written(reference)
+    names = tuple(f"{low} – {high}" for low, high in pairwise(ends)) or (ends[0],)
     return Cells((*names, "(missing)", "(below)", "(above)"), bins, before, np.concatenate([current, rest], axis=1))
+
+
+def _written(reference: FieldReference) -> list[str]:
+    """The edges as people write them: days as days, large numbers without an exponent."""
+    if reference.type in ("date", "datetime") and reference.measure == "value":
+        moments = [dt.datetime.fromtimestamp(edge, dt.UTC) for edge in reference.edges]
+        within_a_day = moments[-1] - moments[0] < dt.timedelta(days=1)
+        return [f"{one:%Y-%m-%d %H:%M}" if within_a_day else f"{one:%Y-%m-%d}" for one in moments]
+    return [f"{edge:,.0f}" if 1e4 <= abs(edge) < 1e15 else f"{edge:.4g}" for edge in reference.edges]
 
 
 def of_classes(reference: FieldReference, counted: Sequence[dict[str, int]]) -> Cells:
