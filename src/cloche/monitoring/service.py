@@ -19,6 +19,8 @@ _MAX_CLASSES: Final = 11  #: a chart has twelve colours, and the last is for all
 _MAX_PROBLEMS: Final = 20
 #: Fewer requests say nothing about a share of errors.
 _MIN_REQUESTS: Final = 20
+#: One of twenty is 5 %, and an accident.
+_MIN_FAILED: Final = 3
 _WARN, _ALARM = 0.01, 0.05
 
 
@@ -111,7 +113,7 @@ def service_lamp(recent: Tally, since: float | None) -> Lamp:
     failed = _of_kind(recent.status, "5xx")
     share = failed / recent.requests
     why = f"{failed} of {recent.requests} requests failed ({share:.1%})"
-    if share >= _ALARM:
+    if share >= _ALARM and failed >= _MIN_FAILED:
         return Lamp(state="alarm", since=since, why=why)
     return Lamp(state="warn" if share >= _WARN else "ok", since=since, why=why)
 

@@ -29,11 +29,11 @@ class Default:
 DEFAULTS: Final = (
     Default(
         {"name": "error-rate", "when": "error_rate > 1%", "over": "5m", "for": "2m", "keep_firing_for": "5m",
-         "severity": "critical"},
+         "min_requests": 200, "severity": "critical"},
         "Requests fail",
         Guidance(
             "More than 1 % of the requests of the last five minutes were answered with 5xx: the callers were right, "
-            "and got no prediction.",
+            "and got no prediction. At least three requests failed.",
             (
                 "The server's log: lines with an `error` name the cause (EngineError, DeadlineExceeded, Overloaded).",
                 "Did it begin with a promotion? `cloche history NAME`, and the marks on the model's page.",
@@ -43,10 +43,12 @@ DEFAULTS: Final = (
         ),
     ),
     Default(
-        {"name": "latency", "when": "latency_p99 > 1s", "over": "5m", "for": "5m", "keep_firing_for": "5m"},
+        {"name": "latency", "when": "latency_p99 > 1s", "over": "15m", "for": "5m", "keep_firing_for": "5m",
+         "min_requests": 200},
         "Answers are slow",
         Guidance(
-            "One of a hundred requests of the last five minutes took longer than a second.",
+            "Of at least 200 requests of the last quarter of an hour more than one of a hundred took longer than a second. "
+            "Of fewer one slow request would be one too many: write a rule with another `over` for them.",
             (
                 "Rows a request and requests a second: has a caller begun to send larger batches?",
                 "Other work on the host; the number of workers; `cloche_queue_rows`.",

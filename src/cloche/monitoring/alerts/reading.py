@@ -38,7 +38,8 @@ KEYS: Final[dict[str, str]] = {
     "keep_firing_for": "how long it has to be below before it is over [default: `0s`]",
     "clear": "where it is below again, in the unit of the threshold [default: the threshold]",
     "no_data_after": "after so long without a value nothing is known [default: `30m`]",
-    "min_requests": "fewer in the window say nothing [default: 20]",
+    "min_requests": "fewer in the window say nothing; of `error_rate` and `refused_share` they do where the share "
+    "would be exceeded in that many requests too [default: 20]",
     "severity": "`info`, `warning` or `critical` [default: `warning`]",
     "sinks": "who is told [default: every sink]; `[]` is nobody",
     "repeat": "tell it again so often while it fires [default: never]",

@@ -9,7 +9,7 @@ from typing import Final
 from cloche.monitoring.alerts import lengths
 from cloche.monitoring.alerts.facts import Facts, Window
 from cloche.monitoring.alerts.rules import Rule
-from cloche.monitoring.alerts.vocabulary import ANSWERS, ANY, LAMP_STATES
+from cloche.monitoring.alerts.vocabulary import ANSWERS, ANY, LAMP_STATES, OF_STATUS
 from cloche.monitoring.documents import FieldDrift, Lamp, QualityMetric, Series
 from cloche.monitoring.tallies import FieldTally, quantile_ms
 
@@ -32,17 +32,21 @@ def _too_few(rule: Rule, window: Window) -> str:
     n = window.served.requests if counted == "requests" else window.live.rows
     if not counted or n >= rule.min_requests:
         return ""
+    if rule.enough_hits is not None and _hits(rule.when.measure.name, window) > rule.enough_hits:
+        return ""
     return f"{n} {counted} in {lengths.shown(rule.over_s)}, {rule.min_requests} are needed"
 
 
 # -- over a window ------------------------------------------------------------------------------
 
 
-def _of_status(first: str, word: str) -> Callable[[Rule, Facts, Window], Read]:
+def _hits(name: str, window: Window) -> int:
+    return sum(n for status, n in window.served.status.items() if status.startswith(OF_STATUS[name]))
+
+
+def _of_status(name: str, word: str) -> Callable[[Rule, Facts, Window], Read]:
     def share(_rule: Rule, _facts: Facts, window: Window) -> Read:
-        tally = window.served
-        n = sum(count for status, count in tally.status.items() if status.startswith(first))
-        return _share(n, tally.requests, f"requests {word}")
+        return _share(_hits(name, window), window.served.requests, f"requests {word}")
 
     return share
 
@@ -97,8 +101,8 @@ def _of_field(count: Callable[[FieldTally], int], word: str) -> Callable[[Rule, 
 
 
 WINDOWED: Final[Mapping[str, Callable[[Rule, Facts, Window], Read]]] = {
-    "error_rate": _of_status("5", "failed"),
-    "refused_share": _of_status("4", "were refused"),
+    "error_rate": _of_status("error_rate", "failed"),
+    "refused_share": _of_status("refused_share", "were refused"),
     "latency_p50": _latency(0.5),
     "latency_p90": _latency(0.9),
     "latency_p95": _latency(0.95),

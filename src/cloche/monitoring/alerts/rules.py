@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from cloche.monitoring.alerts.grammar import Expression
 from cloche.monitoring.alerts.phases import Reading, Timing
+from cloche.monitoring.alerts.vocabulary import OF_STATUS
 
 SEVERITIES: Final = ("info", "warning", "critical")
 
@@ -44,6 +45,16 @@ class Rule:
     silence: bool | float = False
     page: str | None = None
     guidance: Guidance | None = None
+
+    @property
+    def enough_hits(self) -> float | None:
+        """
+        Of a share that has to be exceeded: more hits than this say so in however few requests, because it would be
+        exceeded in `min_requests` of which no other is a hit.
+        """
+        if self.when.measure.name not in OF_STATUS or self.when.comparison not in (">", ">="):
+            return None
+        return (self.when.threshold or 0.0) * self.min_requests
 
     def about(self, model: str) -> bool:
         """Whether the rule is about *model*."""

@@ -86,6 +86,8 @@ ALL: Final = (
     Measure("lamp", "lamp", "a lamp of the model: `ok`, `warn` or `alarm`", "lamp"),
 )  # fmt: skip
 MEASURES: Final = {one.name: one for one in ALL}
+#: The shares of requests by the first digit of their status.
+OF_STATUS: Final = {"error_rate": "5", "refused_share": "4"}
 
 
 def measured(expression: str) -> Measure | None:

@@ -11,6 +11,7 @@ import pytest
 from cloche.monitoring.alerts import grammar
 from cloche.monitoring.alerts.export.promql import QUERIES
 from cloche.monitoring.alerts.facts import Facts, Window
+from cloche.monitoring.alerts.reading import defaults
 from cloche.monitoring.alerts.readings import OTHERS, WINDOWED, read
 from cloche.monitoring.alerts.rules import Rule
 from cloche.monitoring.alerts.vocabulary import MEASURES
@@ -131,3 +132,32 @@ def test_what_is_not_known_is_no_value(when: str, changes: dict[str, Callable[..
 def test_a_count_needs_no_minimum() -> None:
     facts = Facts("penguins", NOW, window=lambda _over_s: Window(Tally(), Tally()))
     assert read(Rule("x", grammar.parse("requests < 5")), facts) == (0.0, "in 5m")
+
+
+@pytest.mark.parametrize(
+    ("failed", "requests", "reading"),
+    [
+        pytest.param(1, 20, "missing", id="one-of-few-is-an-accident"),
+        pytest.param(2, 199, "missing", id="two"),
+        pytest.param(3, 20, "over", id="three-of-few-would-be-too-many-of-200"),
+        pytest.param(0, 20, "missing", id="few"),
+        pytest.param(2, 200, "under", id="one-percent"),
+        pytest.param(3, 200, "over", id="more"),
+        pytest.param(20, 20, "over", id="all"),
+    ],
+)
+def test_the_default_of_errors_does_not_cry_at_one_failure(failed: int, requests: int, reading: str) -> None:
+    rule = next(one for one in defaults().rules if one.name == "error-rate")
+    served = Tally(requests=requests, status={"200": requests - failed, "503": failed})
+    facts = Facts("penguins", NOW, window=lambda _over_s: Window(served, Tally()))
+    assert rule.reading(read(rule, facts)[0]) == reading
+
+
+def test_the_default_of_latency_does_not_cry_at_one_slow_request() -> None:
+    rule = next(one for one in defaults().rules if one.name == "latency")
+
+    def reading(slow: int, fast: int) -> str:
+        served = Tally(requests=slow + fast, latency={bucket_of(5_000.0): slow, bucket_of(5.0): fast})
+        return rule.reading(read(rule, Facts("p", NOW, window=lambda _over_s: Window(served, Tally())))[0])
+
+    assert (reading(1, 30), reading(2, 198), reading(4, 196)) == ("missing", "under", "over")

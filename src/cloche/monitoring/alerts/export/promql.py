@@ -15,7 +15,7 @@ from typing import Final
 
 from cloche.monitoring.alerts import lengths
 from cloche.monitoring.alerts.rules import Rule
-from cloche.monitoring.alerts.vocabulary import ANSWERS, ANY
+from cloche.monitoring.alerts.vocabulary import ANSWERS, ANY, OF_STATUS
 
 #: Requests a minute in the series of tests.
 _A_MINUTE: Final = 1_000.0
@@ -48,7 +48,7 @@ def condition(rule: Rule) -> str:
     if when.measure.name == "ready" and when.negated:
         found += " or absent(cloche_ready)"
     if when.measure.counted == "requests":
-        found = f"({found}) and on (model) {_count(rule)} >= {rule.min_requests}"
+        found = f"({found}) and on (model) {_enough(rule)}"
     return found
 
 
@@ -97,8 +97,16 @@ def _requests(rule: Rule, status: str = "") -> str:
     return _selector("cloche_requests_total", rule, route='="predict"', **more)
 
 
-def _count(rule: Rule) -> str:
-    return f"sum by (model) (increase({_requests(rule)}[{lengths.shown(rule.over_s)}]))"
+def _count(rule: Rule, status: str = "") -> str:
+    return f"sum by (model) (increase({_requests(rule, status)}[{lengths.shown(rule.over_s)}]))"
+
+
+def _enough(rule: Rule) -> str:
+    """Requests that are many enough, or hits that are."""
+    many = f"{_count(rule)} >= {rule.min_requests}"
+    if rule.enough_hits is None:
+        return many
+    return f"({many} or {_count(rule, OF_STATUS[rule.when.measure.name] + '..')} > {number(float(rule.enough_hits))})"
 
 
 def _rate(selector: str, rule: Rule, by: str = "model") -> str:
