@@ -178,3 +178,17 @@ def test_a_sink_is_tried_and_rules_are_checked_from_the_command_line(
         done = cloche_here(*words, store=lines_store)
         assert done.returncode == 2, words
         assert "cloche.toml: rule 'x': when: column 1: expected a measure, got 'drft'" in done.stderr
+
+
+def test_a_check_says_what_may_be_a_mistake(lines_store_2: str, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        '[sinks.hook]\nkind = "webhook"\nurl = "https://x.example"\nsecret = "${NOT_SET_HERE}"\n'
+        '[models.line]\nowner = "ada"\n[[alert]]\nname = "x"\nwhen = "drift(any)"\nmodel = "points-*"\n'
+    )
+    done = cloche_here("alerts", "check", "--rules", str(rules), "--json", store=lines_store_2)
+    assert done.returncode == 0, done.stderr
+    secret, rule, owner = json.loads(done.stdout)["notes"]
+    assert secret == "[sinks.hook]: the environment here has no NOT_SET_HERE; that of the monitor needs it"
+    assert rule.startswith("rule 'x': 'model': no model in ")
+    assert owner.endswith("is called 'line'; did you mean 'lines'?")

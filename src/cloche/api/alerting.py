@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import time
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cloche.api.workplace import Workplace
-from cloche.errors import DeliveryError, NotFoundError, UsageError
+from cloche.errors import DeliveryError, NotFoundError, StoreError, UsageError
 from cloche.monitoring import shelf
 from cloche.monitoring.alerts import export as exporting
 from cloche.monitoring.alerts import silences
@@ -22,6 +23,7 @@ from cloche.monitoring.alerts.rules import RuleBook
 from cloche.monitoring.alerts.rules_file import RulesFile, rules_file
 from cloche.monitoring.alerts.silences import Silence
 from cloche.monitoring.alerts.sinks import sink_of
+from cloche.monitoring.alerts.sinks.options import unset
 from cloche.monitoring.documents import RANGES, AlertRow
 
 _SHORTEST = next(iter(RANGES))
@@ -51,6 +53,31 @@ def book_of(here: Workplace, named: str | None = None) -> RuleBook:
     path = named or here.settings.monitor.rules
     cwd = here.settings.cwd
     return read(cwd / path) if path is not None else read(cwd / "cloche.toml", found_here=True)
+
+
+def doubts(here: Workplace, book: RuleBook) -> list[str]:
+    """
+    What is no mistake in itself and may be one: variables that are not set here, patterns that no model of the store
+    fits.
+    """
+    found = [
+        f"[sinks.{name}]: the environment here has no {variable}; that of the monitor needs it"
+        for name, one in book.sinks.items()
+        for variable in unset(one.options, os.environ)
+    ]
+    try:
+        models = here.registry.models()
+    except StoreError:
+        return found
+    patterns = {f"rule '{one.name}': 'model'": one.model for one in book.rules} | {
+        f"[models.{pattern}]": pattern for pattern in book.owners
+    }
+    for where, pattern in patterns.items():
+        if models and not any(fnmatch.fnmatchcase(model, pattern) for model in models):
+            near = get_close_matches(pattern, models, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            found.append(f"{where}: no model in {here.store.describe()} is called '{pattern}'{hint}")
+    return found
 
 
 def alerts(here: Workplace, name: str | None = None) -> list[ModelAlerts]:

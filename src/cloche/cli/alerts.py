@@ -106,10 +106,12 @@ def test(sink: str, file: str | None, store: str | None, as_json: bool) -> None:
 @json_option
 def check(file: str | None, store: str | None, as_json: bool) -> None:
     """Read the rules, and list what would be in force."""
-    book = alerting.book_of(workplace(store), file)
+    here = workplace(store)
+    book = alerting.book_of(here, file)
     if as_json:
         print_json(
             {
+                "notes": alerting.doubts(here, book),
                 "rules": [_plain(one) for one in book.rules],
                 "sinks": {name: one.kind for name, one in book.sinks.items()},
             }
@@ -131,6 +133,8 @@ def check(file: str | None, store: str | None, as_json: bool) -> None:
         ),
     )
     click.echo("sinks: " + (", ".join(f"{name} ({one.kind})" for name, one in book.sinks.items()) or "none"))
+    for note in alerting.doubts(here, book):
+        click.echo(f"note: {note}", err=True)
 
 
 @alerts.group()

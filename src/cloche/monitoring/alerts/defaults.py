@@ -47,8 +47,8 @@ DEFAULTS: Final = (
          "min_requests": 200},
         "Answers are slow",
         Guidance(
-            "Of at least 200 requests of the last quarter of an hour more than one of a hundred took longer than a second. "
-            "Of fewer one slow request would be one too many: write a rule with another `over` for them.",
+            "Of at least 200 requests of the last quarter of an hour more than one of a hundred took longer than a "
+            "second. Of fewer, one slow request would be one too many: give the rule another `over` for them.",
             (
                 "Rows a request and requests a second: has a caller begun to send larger batches?",
                 "Other work on the host; the number of workers; `cloche_queue_rows`.",

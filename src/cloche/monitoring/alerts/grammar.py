@@ -11,6 +11,7 @@ The expressions of rules, parsed by us: nothing of a rules file is ever evaluate
 from __future__ import annotations
 
 import difflib
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable
@@ -231,7 +232,7 @@ class _Parser:
         if token.kind != "number":
             raise self.error(f"a number ({_EXPECTED[measure.unit]})", token.column, token.text)
         found = _in_unit(float(token.text), token.unit, measure.unit)
-        if found is None:
+        if found is None or math.isinf(found):
             raise self.error(_EXPECTED[measure.unit], token.column, token.text + token.unit)
         return found
 

@@ -24,6 +24,7 @@ from cloche.monitoring.alerts.phases import Timing
 from cloche.monitoring.alerts.rules import SEVERITIES, Owner, Rule, RuleBook, SinkSpec
 from cloche.monitoring.alerts.sinks import kind
 from cloche.monitoring.alerts.sinks.options import checked, names
+from cloche.monitoring.alerts.vocabulary import Measure
 
 FILE: Final = "cloche.toml"
 _TABLES: Final = ("alert", "alerts", "sinks", "models")
@@ -53,10 +54,11 @@ _MAX_OVER_S: Final = 7 * 86_400.0
 
 @dataclass(slots=True)
 class _Draft:
-    """A rule's table, with what stands in the file over what the default says."""
+    """A rule's table, with what stands in the file over what the default says; `own` is the former alone."""
 
     table: dict[str, Any] = field(default_factory=dict)
     where: str = ""
+    own: dict[str, Any] = field(default_factory=dict)
 
 
 def defaults() -> RuleBook:
@@ -150,18 +152,22 @@ def _rules(document: Mapping[str, Any], where: str, sinks: Mapping[str, SinkSpec
             raise UsageError(f"{place}: a second rule '{name}'")
         own.add(name)
         before = drafts.get(name, _Draft()).table
-        drafts[name] = _Draft({**before, **given}, f"{where}: rule '{name}'")
-    for draft in drafts.values():
+        drafts[name] = _Draft({**before, **given}, f"{where}: rule '{name}'", given)
+    for name, draft in drafts.items():
         if _yes(draft.table.get("enabled", True), f"{draft.where}: 'enabled'"):
-            yield _rule(draft.table, draft.where, sinks)
+            yield _rule(draft, sinks)
+        elif "when" not in draft.table:
+            raise UsageError(f"{draft.where}: there is no such rule to take away{_near(name, BY_NAME)}")
 
 
-def _rule(table: Mapping[str, Any], where: str, sinks: Mapping[str, SinkSpec]) -> Rule:
+def _rule(draft: _Draft, sinks: Mapping[str, SinkSpec]) -> Rule:
+    table, where = draft.table, draft.where
     _known(table, KEYS, where, "key")
     name = str(table["name"])
     when = grammar.parse(_text(table.get("when"), f"{where}: 'when'"), f"{where}: when")
     if when.for_s is not None and "for" in table and name not in BY_NAME:
         raise UsageError(f"{where}: expected one of 'for' and a 'for' in 'when', got both")
+    _of_a_window(draft.own, when.measure, where)
     for_s = when.for_s if when.for_s is not None else _length(table, "for", 0.0, where)
     over_s = _length(table, "over", 300.0, where)
     if not 60 <= over_s <= _MAX_OVER_S:
@@ -184,6 +190,14 @@ def _rule(table: Mapping[str, Any], where: str, sinks: Mapping[str, SinkSpec]) -
         page=_text(table["page"], f"{where}: 'page'") if "page" in table else page_of(name),
         guidance=None if known is None else known.guidance,
     )
+
+
+def _of_a_window(own: Mapping[str, Any], measure: Measure, where: str) -> None:
+    """A key that changes nothing is a misunderstanding."""
+    if "over" in own and not measure.windowed:
+        raise UsageError(f"{where}: 'over': expected with a measure over a window, '{measure.name}' is of the moment")
+    if "min_requests" in own and not measure.counted:
+        raise UsageError(f"{where}: 'min_requests': expected with a share, a latency or a mean, got '{measure.name}'")
 
 
 def _clear(table: Mapping[str, Any], when: grammar.Expression, where: str) -> float | None:

@@ -80,6 +80,11 @@ def test_the_defaults_can_be_left_out() -> None:
     assert book("[alerts]\ndefaults = false\n").rules == ()
 
 
+def test_a_default_that_measures_something_else_keeps_no_window_of_its_own() -> None:
+    found = {one.name: one for one in book('[[alert]]\nname = "latency"\nwhen = "drift(age)"\n').rules}
+    assert found["latency"].when.text == "drift(age)"
+
+
 def test_owners_by_name_then_by_pattern() -> None:
     found = book('[models."mail-*"]\nowner = "mail"\n[models.mail-de]\nowner = "de"\ncontact = "#de"\n')
     assert [found.owner_of(name).owner for name in ("mail-de", "mail-fr", "penguins")] == ["de", "mail", None]
@@ -107,6 +112,32 @@ RULE = '[[alert]]\nname = "x"\nwhen = "error_rate > 1%"\n'
         ),
         pytest.param(RULE + 'fro = "5m"', "rule 'x': unknown key 'fro'; did you mean 'for'", id="misspelt-key"),
         pytest.param(RULE + "for = 5", r"rule 'x': 'for': expected a length of time \(30s.*\), got 5", id="length"),
+        pytest.param(
+            '[[alert]]\nname = "no-trafic"\nenabled = false',
+            "no such rule to take away; did you mean 'no-traffic'",
+            id="takes-nothing-away",
+        ),
+        pytest.param(
+            '[[alert]]\nname = "x"\nwhen = "drift(any)"\nover = "1h"',
+            "'over': expected with a measure over a window, 'drift' is of the moment",
+            id="over-of-a-moment",
+        ),
+        pytest.param(
+            '[[alert]]\nname = "data-drift"\nmin_requests = 500',
+            "'min_requests': expected with a share, a latency or a mean, got 'drift'",
+            id="min-of-a-moment",
+        ),
+        pytest.param('[[alert]]\nname = "x"\nwhen = "requests > 1e999"', "column 12: expected a number", id="inf"),
+        pytest.param(
+            '[sinks.a]\nkind = "email"\nhost = "h"\nfrom = "ada"\nto = ["b@c"]',
+            "'from': expected an address such as ada@example.org, got 'ada'",
+            id="from-nobody",
+        ),
+        pytest.param(
+            '[sinks.a]\nkind = "email"\nhost = "h"\nfrom = "Ada <a@b>"\nto = ["c"]',
+            "'to': expected an address such as ada@example.org, got 'c'",
+            id="to-nobody",
+        ),
         pytest.param(RULE + 'over = "8d"', "'over': expected from 1m to 7d, got '8d'", id="over"),
         pytest.param(RULE + 'severity = "bad"', "'severity': expected one of info, warning, critical", id="severity"),
         pytest.param(RULE + "min_requests = -1", "'min_requests': expected a whole number, got -1", id="whole"),
@@ -139,7 +170,9 @@ RULE = '[[alert]]\nname = "x"\nwhen = "error_rate > 1%"\n'
         pytest.param(SINK + "headers = 3", "'headers': expected a table of texts, got 3", id="table"),
         pytest.param(SINK + "timeout_s = 0", "'timeout_s': expected a number above 0, got 0", id="number"),
         pytest.param(
-            "[sinks.m]\nkind = 'email'\nhost = 'h'\nfrom = 'a@b'\nto = []", "'to': expected a list of texts", id="to"
+            "[sinks.m]\nkind = 'email'\nhost = 'h'\nfrom = 'a@b'\nto = []",
+            "'to': expected a list of addresses",
+            id="to",
         ),
         pytest.param(
             "[sinks.m]\nkind = 'email'\nhost = 'h'\nfrom = 'a@b'\nto = ['c@d']\ntls = 'no'",

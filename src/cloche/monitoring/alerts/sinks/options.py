@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -16,6 +17,7 @@ from cloche.config import Secret
 from cloche.errors import DeliveryError, UsageError
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _MAX_SECRET: Final = 16_384
 
 
@@ -25,7 +27,7 @@ class Option:
 
     name: str
     meaning: str
-    kind: Literal["text", "url", "file", "texts", "table", "number", "word"] = "text"
+    kind: Literal["text", "url", "file", "address", "addresses", "table", "number", "word"] = "text"
     required: bool = False
     secret: bool = False
     default: Any = None
@@ -88,6 +90,13 @@ def names(options: tuple[Option, ...]) -> list[str]:
     return [name for one in options for name in ((one.name, f"{one.name}_file") if one.secret else (one.name,))]
 
 
+def unset(given: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """The variables that options name and *environ* does not have."""
+    texts = [one for value in given.values() for one in (value.values() if isinstance(value, dict) else [value])]
+    found = [name for one in texts if isinstance(one, str) for name in _VARIABLE.findall(one)]
+    return [name for name in dict.fromkeys(found) if not environ.get(name)]
+
+
 def resolved(given: Mapping[str, Any], environ: Mapping[str, str], where: str) -> dict[str, Any]:
     """
     Every `${VAR}` replaced; a text that held one becomes a `Secret`.
@@ -117,15 +126,22 @@ def _value(one: Option, value: Any, where: str, base: Path) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise UsageError(f"{where}: expected a number above 0, got {value!r}")
         return value
-    if one.kind == "texts":
+    if one.kind == "addresses":
         if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
-            raise UsageError(f"{where}: expected a list of texts, got {value!r}")
-        return tuple(value)
+            raise UsageError(f"{where}: expected a list of addresses, got {value!r}")
+        return tuple(_address(each, where) for each in value)
     if one.kind == "table":
         if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
             raise UsageError(f"{where}: expected a table of texts, got {value!r}")
         return dict(value)
     return _spelt(one, _text(value, where), where, base)
+
+
+def _address(text: str, where: str) -> str:
+    """`ada@example.org`, `Ada <ada@example.org>`."""
+    if not _ADDRESS.fullmatch(parseaddr(text)[1]):
+        raise UsageError(f"{where}: expected an address such as ada@example.org, got {text!r}")
+    return _text(text, where)
 
 
 def _spelt(one: Option, text: str, where: str, base: Path) -> Any:
@@ -135,6 +151,8 @@ def _spelt(one: Option, text: str, where: str, base: Path) -> Any:
         raise UsageError(f"{where}: expected one of {', '.join(one.words)}, got {text!r}")
     if one.kind == "url" and not _VARIABLE.search(text) and not text.startswith(("https://", "http://")):
         raise UsageError(f"{where}: expected https://… or http://…, got {text!r}")
+    if one.kind == "address" and not _VARIABLE.search(text):
+        return _address(text, where)
     return base / Path(text).expanduser() if one.kind == "file" else text
 
 
