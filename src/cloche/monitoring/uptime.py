@@ -9,10 +9,11 @@ outside counts before what hosts say; a minute in which nobody looked is not kno
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from cloche.monitoring.numbered import Numbered
 from cloche.registry import reports
@@ -27,6 +28,10 @@ SAMPLE_EVERY_S: Final = 15.0
 _AWAY_S: Final = 90.0
 _DAY_S: Final = 86_400
 _MINUTE_S: Final = 60
+_MINUTES: Final = 1_440
+_MOST: Final = 10_000  #: looks a minute of one source; several are added
+#: Answers and looks by minute of a day: 92 days of a model are half a megabyte.
+Looks = np.ndarray[Any, np.dtype[np.uint16]]
 
 
 class Day(msgspec.Struct):
@@ -98,7 +103,7 @@ class Uptimes:
         self._store = store
         self._writers: dict[str, Uptime] = {}
         self._sampled = 0.0
-        self._closed: dict[tuple[str, str, str], Day] = {}
+        self._closed: dict[tuple[str, str, str], Looks] = {}
 
     def sample(self, models: Iterable[str], now: float) -> None:
         """
@@ -121,37 +126,44 @@ class Uptimes:
     def __call__(self, model: str, start: float, step_s: int, count: int) -> list[float | None]:
         """By step the share of its minutes in which the model answered; None where nobody looked."""
         end = start + step_s * count
-        shares: list[list[float]] = [[] for _ in range(count)]
-        dates = [_place(at)[0] for at in range(int(start), int(end) + _DAY_S, _DAY_S)]
-        for date in dict.fromkeys(dates):
+        up, known = np.zeros(count), np.zeros(count)
+        dates = {_place(at)[0] for at in range(int(start), int(end) + _DAY_S, _DAY_S)}
+        for date, (inside, outside) in self._days(model, dates, end).items():
+            seen = np.where(outside[1] > 0, outside, inside)  # what was asked from outside counts first
+            minutes = np.flatnonzero(seen[1])
             midnight = dt.datetime.fromisoformat(date).replace(tzinfo=dt.UTC).timestamp()
-            for minute, share in self._minutes(model, date, end).items():
-                place = int((midnight + minute * _MINUTE_S - start) // step_s)
-                if 0 <= place < count:
-                    shares[place].append(share)
-        return [sum(those) / len(those) if those else None for those in shares]
+            places = ((midnight + minutes * _MINUTE_S - start) // step_s).astype(np.int64)
+            there = (places >= 0) & (places < count)
+            shares = seen[0, minutes[there]] / seen[1, minutes[there]]
+            np.add.at(up, places[there], shares)
+            np.add.at(known, places[there], 1.0)
+        return [float(ups / n) if n else None for ups, n in zip(up, known, strict=True)]
 
-    def _minutes(self, model: str, date: str, now: float) -> dict[int, float]:
-        """Of every minute of a day the share of looks that got an answer."""
-        inside: dict[int, tuple[int, int]] = {}
-        outside: dict[int, tuple[int, int]] = {}
+    def _days(self, model: str, dates: Collection[str], now: float) -> dict[str, tuple[Looks, Looks]]:
+        """Of every day, what hosts said of themselves and what was seen from outside."""
+        found: dict[str, tuple[Looks, Looks]] = {}
         for source in self._store.folders(f"{ROOT}/{model}"):
-            counts = inside if source == AGENTS else outside
-            for minute, (ups, looks) in self._day(model, source, date, now).minutes.items():
-                before = counts.get(minute, (0, 0))
-                counts[minute] = (before[0] + ups, before[1] + looks)
-        return {minute: ups / looks for minute, (ups, looks) in {**inside, **outside}.items() if looks}
+            own = source == AGENTS
+            writer = self._writers.get(model) if own else None
+            there = set(self._store.folders(f"{ROOT}/{model}/{source}"))
+            for date in dates:
+                mine = None if writer is None else writer.today(date)
+                if mine is None and date not in there:
+                    continue
+                counts = self._day(model, source, date, now) if mine is None else _counts(mine)
+                inside, outside = found.setdefault(date, (_counts(Day()), _counts(Day())))
+                target = inside if own else outside
+                target += counts
+        return found
 
-    def _day(self, model: str, source: str, date: str, now: float) -> Day:
-        """A day that is over is read once."""
-        writer = self._writers.get(model) if source == AGENTS else None
-        mine = None if writer is None else writer.today(date)
-        if mine is not None:
-            return mine
+    def _day(self, model: str, source: str, date: str, now: float) -> Looks:
+        """A day that is over is read once, and kept as long as it may be asked for."""
         known = self._closed.get((model, source, date))
         if known is None:
-            known = _read(Numbered(self._store, f"{ROOT}/{model}/{source}/{date}"))
+            known = _counts(_read(Numbered(self._store, f"{ROOT}/{model}/{source}/{date}")))
             if date < _place(now - 2 * _DAY_S)[0]:
+                oldest = _place(now - (KEPT_DAYS + 2) * _DAY_S)[0]
+                self._closed = {key: one for key, one in self._closed.items() if key[2] >= oldest}
                 self._closed[model, source, date] = known
         return known
 
@@ -176,6 +188,15 @@ def _read(objects: Numbered) -> Day:
         return Day({}) if raw is None else _decoder.decode(raw)
     except msgspec.MsgspecError:
         return Day({})
+
+
+def _counts(day: Day) -> Looks:
+    """As (2, minutes of a day): answers, and looks."""
+    found: Looks = np.zeros((2, _MINUTES), dtype=np.uint16)
+    for minute, counted in day.minutes.items():
+        if 0 <= minute < _MINUTES:
+            found[:, minute] = np.minimum(counted, _MOST)
+    return found
 
 
 def _place(at: float) -> tuple[str, int]:

@@ -86,3 +86,31 @@ def test_a_damaged_day_is_begun_anew(tmp_path: Path) -> None:
     seen.add(True, NOON)
     seen.write()
     assert Uptimes(store)("penguins", NOON, 60, 1) == [1.0]
+
+
+def test_a_closed_day_is_read_once_and_not_kept_for_ever(tmp_path: Path) -> None:
+    store = Store.open(str(tmp_path), tmp_path)
+    read: list[str] = []
+
+    class Counting:
+        def __getattr__(self, name: str) -> object:
+            return getattr(store, name)
+
+        def get(self, path: str) -> bytes:
+            read.append(path)
+            return store.get(path)
+
+    seen = Uptime(store, "penguins", "probe")
+    for day in range(5):
+        seen.add(True, NOON + day * 86_400)
+    seen.write()
+    uptimes = Uptimes(Counting())  # type: ignore[arg-type]
+    asked = NOON - 3_600, 3_600, 5 * 24
+    assert uptimes("penguins", *asked) == uptimes("penguins", *asked)
+    assert len(read) == 5 + 2, "the last days may still grow"
+    assert sum(one.nbytes for one in uptimes._closed.values()) < 10_000 * len(uptimes._closed)
+    later = NOON + 95 * 86_400
+    seen.add(True, later)
+    seen.write()
+    uptimes("penguins", later, 86_400, 4)
+    assert {date for _, _, date in uptimes._closed} <= {"2027-02-27"}
