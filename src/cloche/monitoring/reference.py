@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -14,6 +14,8 @@ from cloche import features
 from cloche.evaluation.chances import logit
 from cloche.features import Features, Rows
 
+#: So large a share of the rows have to have one of the values of a context that are told apart.
+_NEARLY_ALL: Final = 0.95
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -147,9 +149,10 @@ class Reference:
 
 
 def _field(name: str, given: Mapping[str, Any]) -> FieldReference:
-    measured = next((one for one in ("norm", "characters") if one in given), None)
-    numbers = given if measured is None else given[measured]
-    bins, levels = numbers.get("bins") or {}, given.get("levels") or {}
+    groups = _watched_as_levels(given)
+    measured = next((one for one in ("norm", "characters") if one in given and not groups), None)
+    numbers = {} if groups else given if measured is None else given[measured]
+    bins, levels = numbers.get("bins") or {}, groups or given.get("levels") or {}
     return FieldReference(
         name=name,
         type=given["type"],
@@ -159,7 +162,7 @@ def _field(name: str, given: Mapping[str, Any]) -> FieldReference:
         edges=tuple(bins.get("edges") or ()),
         levels=tuple(levels),
         counts=tuple(levels.values()) if levels else tuple(bins.get("counts") or ()),
-        other=given.get("other", 0),
+        other=given["n"] - given["missing"] - sum(groups.values()) if groups else given.get("other", 0),
         mean=numbers.get("mean"),
         variance=numbers.get("variance"),
         measure=measured or "value",
@@ -176,6 +179,14 @@ def _sample(given: Mapping[str, Any] | None) -> ReferenceSample | None:
     if len(rows) % known.width:
         raise ValueError(f"sample: expected rows of {known.width} bytes, got {len(rows)} bytes")
     return ReferenceSample(known, rows)
+
+
+def _watched_as_levels(given: Mapping[str, Any]) -> dict[str, int]:
+    """
+    The values of a context of texts where hardly a row has another: who asks is seen by that, not by how long it is.
+    """
+    groups: dict[str, int] = given.get("groups") or {}
+    return groups if sum(groups.values()) >= _NEARLY_ALL * (given["n"] - given["missing"]) else {}
 
 
 def _classes(answers: Mapping[str, Any]) -> FieldReference | None:
