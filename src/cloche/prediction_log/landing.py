@@ -14,7 +14,7 @@ from pathlib import Path
 from cloche.errors import ObjectExistsError, ObjectNotFoundError, StoreUnreachableError
 from cloche.prediction_log import layout
 from cloche.prediction_log.spool import Spool
-from cloche.store import MARKER, Store
+from cloche.store import Store
 
 _log = logging.getLogger("cloche.log")
 
@@ -27,7 +27,7 @@ def land(spool: Spool, store: Store) -> int:
         StoreError: the store did not take one, or its folder is not there; the others wait as well.
         OSError: a segment of the spool cannot be read; the others were landed all the same.
     """
-    if store.root is not None and not (store.root / MARKER).exists():  # unmounted: it would be made anew, and hidden
+    if store.gone:  # unmounted: it would be made anew, and hidden
         raise StoreUnreachableError(f"store {store.describe()}: the folder is not there, or is no store any more")
     done, failures = 0, list[OSError]()
     try:

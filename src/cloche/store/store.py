@@ -67,6 +67,11 @@ class Store:
         where = address_of(url_or_path, cwd)
         return cls(where.url, where.root)
 
+    @property
+    def gone(self) -> bool:
+        """Whether its folder is not there, or holds no store (any more); of object stores nothing is said."""
+        return self.root is not None and not (self.root / MARKER).exists()
+
     def describe(self) -> str:
         """How messages name it: the absolute path, or the URL."""
         return Address(self.url, self.root).describe()
@@ -95,6 +100,8 @@ class Store:
         """
         if not self._honest:
             self._check_honesty()
+        elif self.gone:  # unmounted, or moved: it would be made anew, and hide what comes back
+            raise StoreUnreachableError(f"store {self.describe()}: the folder is not there, or is no store any more")
         self._put(path, data)
 
     def _put(self, path: str, data: bytes) -> None:

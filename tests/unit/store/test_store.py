@@ -272,6 +272,21 @@ class Recording(Store):
         Recording.written += (path,)
 
 
+def test_a_folder_that_was_unmounted_is_not_made_anew(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    store = Store.open(str(root), tmp_path)
+    store.create("a", b"1")
+    assert not store.gone
+    root.rename(tmp_path / "elsewhere")
+    assert store.gone
+    with pytest.raises(StoreUnreachableError, match="the folder is not there"):
+        store.create("b", b"2")
+    assert not root.exists()
+    (tmp_path / "elsewhere").rename(root)
+    store.create("b", b"2")
+    assert store.list("") == ["a", "b", "store.json"]
+
+
 def test_an_honest_store_is_asked_once(tmp_path: Path) -> None:
     Recording.written = ()
     for name in ("a", "b"):

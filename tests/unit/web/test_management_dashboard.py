@@ -301,6 +301,8 @@ class Counting:
     def folders(self, path: str) -> list[str]:
         return self.store.folders(path)
 
+    gone = False
+
     def list(self, path: str) -> list[str]:
         self.lists += 1
         if self.away:
@@ -309,6 +311,25 @@ class Counting:
 
     def get(self, path: str) -> bytes:
         return self.store.get(path)
+
+
+def test_a_folder_that_was_unmounted_is_a_store_that_is_away(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    store = Store.open(str(root), tmp_path)
+    Shelf(store).put(made_up.document())
+    now = 0.0
+
+    async def story() -> None:
+        nonlocal now
+        documents = Documents(store, clock=lambda: now)
+        found = await documents.read("penguins", "24h")
+        root.rename(tmp_path / "elsewhere")
+        now = 10 * KEPT_S
+        assert await documents.read("penguins", "24h") == found
+        with pytest.raises(StoreUnreachableError):
+            await documents.models()
+
+    asyncio.run(story())
 
 
 def test_what_was_read_is_kept_for_a_while_and_outlives_the_store(tmp_path: Path) -> None:

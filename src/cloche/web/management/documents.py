@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cloche.dashboard.overview import RANGE
-from cloche.errors import StoreError
+from cloche.errors import StoreError, StoreUnreachableError
 from cloche.monitoring import shelf
 from cloche.monitoring.documents import ModelDocument
 from cloche.store import Store
@@ -64,13 +64,20 @@ class Documents:
         """
         return {name: await self.read(name, RANGE) for name in sorted(names)}
 
+    def _there(self, read: Callable[[], Any]) -> Any:
+        """What *read* gives; a folder that was unmounted would read as a store in which nothing was measured."""
+        found = read()
+        if not found and self._store.gone:
+            raise StoreUnreachableError(f"store {self._store.describe()}: the folder is not there")
+        return found
+
     async def _kept(self, key: tuple[Any, ...], read: Callable[[], Any]) -> Any:
         held = self._held.get(key)
         if held is not None and self._clock() - held[0] < KEPT_S:
             return held[1]
         task = self._reading.get(key)
         if task is None:
-            task = self._reading[key] = asyncio.create_task(asyncio.to_thread(read))
+            task = self._reading[key] = asyncio.create_task(asyncio.to_thread(self._there, read))
             task.add_done_callback(lambda _done: self._reading.pop(key, None))
         try:
             found = await asyncio.shield(task)
