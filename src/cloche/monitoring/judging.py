@@ -22,8 +22,9 @@ from cloche.monitoring.samples import merged
 from cloche.monitoring.seen import SERVICE_S
 from cloche.monitoring.tallies import summed
 
-#: How far back windows are looked for when a monitor starts, and when a version is asked again.
-BACK_S: Final = 8 * 86_400.0
+#: How far back windows are looked for when a monitor starts, and when a version is asked again: with some rows a day a
+#: window lasts days, and older roll-ups are one an hour.
+BACK_S: Final = 40 * 86_400.0
 #: A minute is whole when so many seconds have passed since its end: segments land within some seconds.
 SETTLED_S: Final = 20.0
 #: Minutes may be folded so late and are judged all the same.
