@@ -201,6 +201,7 @@ def test_what_is_refused_leaves_nothing_in_the_store(
     assert (done.returncode, done.stdout) == (1, "")
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+    assert "trust --type posix" not in done.stderr  # nobody is told to allow it
     assert not (tmp_path / "canary").exists()
     assert not Registry(Store.open(str(tmp_path / "s"), tmp_path)).models()
 
