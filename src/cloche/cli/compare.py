@@ -54,8 +54,8 @@ def compare(
 ) -> int:
     """Send rows to the server at URL and to a version here, and tell where their answers differ.
 
-    The exit status is 0 only where rows were answered, and all of them alike. Without a path URL is asked as such servers are:
-    /invocations of MLflow, else /predict.
+    The exit status is 0 only where rows were answered, and all of them alike. Without a path URL is asked as such
+    servers are: /invocations of MLflow, else /predict.
     """
     other = OtherServer(
         url, way_of(server), wrap=wrap, answer=answer, single=one_row, headers=dict(map(_header, headers))

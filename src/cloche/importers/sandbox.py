@@ -146,8 +146,8 @@ def _way_out(foreign: list[str]) -> str:
     pythons = [one for one in foreign if one.partition(".")[0] in sys.stdlib_module_names]
     if pythons:
         return (
-            f"{pythons[0]} is Python's own, and none of what fitted models are made of: this is an attack, or more than a "
-            "model. Whoever made it can save the model itself: skops.io.dump(model, 'model.skops')"
+            f"{pythons[0]} is Python's own, and not what fitted models are made of: this is an attack, or more than "
+            "a model. Whoever made it can save the model itself: skops.io.dump(model, 'model.skops')"
         )
     return (
         "An operator who has read the code of its own classes, installed where the model runs, allows each: "

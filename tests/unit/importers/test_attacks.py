@@ -88,6 +88,11 @@ _FOLDERS: dict[str, tuple[Callable[[Path], Path], type[ClocheError], str]] = {
     "yaml-python-name": (lambda p: _yaml(p, "a: !!python/name:os.system\n"), ImportRefusedError, "not plain YAML"),
     "yaml-python-module": (lambda p: _yaml(p, "a: !!python/module:os\n"), ImportRefusedError, "not plain YAML"),
     "yaml-of-anchors": (lambda p: _yaml(p, _LAUGHS), ImportRefusedError, "an anchor or alias"),
+    "yaml-of-many-keys": (
+        lambda p: _yaml(p, "flavors: {" + ", ".join(f"k{number}: 1" for number in range(10_000)) + "}"),
+        ImportRefusedError,
+        r"it has: (k\d+, ){9}k\d+$",
+    ),
     "yaml-nested": (lambda p: _yaml(p, "[" * 20_000), ImportRefusedError, "not plain YAML"),
     "yaml-twice": (lambda p: _yaml(p, "flavors: {}\nflavors: {}\n"), ImportRefusedError, "stands twice"),
     "yaml-large": (lambda p: _yaml(p, "a: " + "x" * (1 << 20)), ImportRefusedError, "expected at most"),
@@ -180,6 +185,29 @@ def test_bombs(limits: ArchiveLimits, says: str, kind: str, tmp_path: Path) -> N
     with pytest.raises(ArchiveLimitError, match=says):
         unpacking.unpack(path, TAR if kind == "tar" else ZIP, tmp_path / "in", limits)
     assert sum(one.stat().st_size for one in (tmp_path / "in").rglob("*") if one.is_file()) <= 2 << 20
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_the_header_of_a_member_is_no_bomb(kind: bytes, mode: str, tmp_path: Path) -> None:
+    """tarfile takes it into memory as one; here it says that it is 8 GB, of which 2 MB are there."""
+    header = tarfile.TarInfo("m")
+    header.type, header.size = kind, 8 << 30
+    with tarfile.open(tmp_path / "bomb", mode) as archive:
+        archive.fileobj.write(header.tobuf(tarfile.GNU_FORMAT) + bytes(2 << 20))  # type: ignore[union-attr]
+    (tmp_path / "in").mkdir()
+    with pytest.raises(ArchiveLimitError, match="headers of at most"):
+        unpacking.unpack(tmp_path / "bomb", TAR, tmp_path / "in")
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_an_archive_is_unpacked_however_it_is_compressed(mode: str, tmp_path: Path) -> None:
+    content = os.urandom(3 << 20)
+    path = foreign.tar(tmp_path / "m", {"a/b": content, "a/" + "long" * 40: b"x"}, mode)
+    (tmp_path / "in").mkdir()
+    unpacking.unpack(path, TAR, tmp_path / "in")
+    assert (tmp_path / "in" / "a" / "b").read_bytes() == content
+    assert len(list((tmp_path / "in" / "a").iterdir())) == 2
 
 
 def test_a_truncated_archive_is_told(tmp_path: Path) -> None:
