@@ -21,6 +21,7 @@ from cloche.errors import (
     PathEscapeError,
     RefusedError,
     UntrustedCodeError,
+    UsageError,
     WrongFormatError,
 )
 from cloche.importers import unpacking
@@ -260,6 +261,46 @@ def test_what_is_no_model_is_no_model_however_it_is_called(
     (tmp_path / "m.skops").write_bytes(content)
     with pytest.raises(error):
         importers.open_found(importers.find(tmp_path / "m.skops", work), work, DEFAULT, trusted=False, isolate=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param(b"a,b\n1,2\n", "train.csv: not a model file", id="a-table"),
+        pytest.param(b'{"learner":{"attributes":{}}}', r"train.csv: .*save_model\('m.ubj'\)", id="xgboost-json"),
+        pytest.param(b"", "train.csv: the file is empty", id="empty"),
+    ],
+)
+def test_what_is_not_read_is_called_by_its_own_name(content: bytes, says: str, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (tmp_path / "train.csv").write_bytes(content)
+    with pytest.raises(ImportRefusedError, match=says):
+        importers.open_found(importers.find(tmp_path / "train.csv", work), work, DEFAULT, trusted=True, isolate=True)
+
+
+@pytest.mark.parametrize("make", [lambda p: p, lambda p: foreign.mlflow(p.parent, b"x", told=p.name).parent / "m"])
+def test_a_program_of_tensorflow_is_not_run(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    place = tmp_path / "m" / "saved"
+    place.mkdir(parents=True)
+    (place / "saved_model.pb").write_bytes(b"\x08\x01\x12\x02ab")
+    with pytest.raises(ImportRefusedError, match="saved: a SavedModel of TensorFlow is a program"):
+        importers.find(make(place), tmp_path)
+
+
+def test_a_pickle_needs_no_class(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (tmp_path / "m.pkl").write_bytes(foreign.pickled())
+    with pytest.raises(UsageError, match="leave out --module"):
+        importers.open_found(
+            importers.find(tmp_path / "m.pkl", work),
+            work,
+            DEFAULT,
+            trusted=True,
+            isolate=True,
+            structure=importers.Structure("acme:Net"),
+        )
 
 
 def test_a_skops_file_with_a_gadget_is_refused_by_the_flavor(tmp_path: Path) -> None:
