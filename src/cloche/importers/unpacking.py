@@ -98,7 +98,7 @@ class _Piecewise(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """The next *size* bytes."""
-        if size > _MAX_READ:
+        if not 0 <= size <= _MAX_READ:
             raise ArchiveLimitError(f"{self._name}: expected headers of at most {_MAX_READ} bytes, got {size}")
         return self._stream.read(size)
 
