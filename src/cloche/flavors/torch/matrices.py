@@ -37,7 +37,7 @@ def _numbers(column: Column) -> Array:
     if column.kind not in _NUMBERS:
         raise ValueError(
             f"column '{column.name}' holds {column.kind}, and a net is shown one matrix of numbers. Turn it into "
-            "numbers before training, and save with the table of numbers; or save the steps and the net as one function "
+            "numbers before training, and save with the table of numbers; or save steps and net as one function "
             "(package.module:function). Columns that the net is not shown belong in keys=[…] or context=[…]"
         )
     values = column.values.astype(np.float64)
