@@ -96,6 +96,7 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "pt-bomb": (".pt", lambda: zipped(members(STATE) | {"archive/data/9": b"\0" * (64 << 20)}, zipfile.ZIP_DEFLATED)),
     "pt-traversal": (".pt", lambda: zipped(members(STATE) | {"../../evil": b"x"})),
     "pt-lying-size": (".pt", lambda: with_pickle(STATE, PICKLED.replace(b"K\x20", b"K\xf0"))),
+    "pt-of-before-1.6": (".pt", lambda: b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + GADGET),
     "pt-legacy-tar": (".pt", lambda: b"././@PaxHeader" + bytes(500)),
     "pt2-gadget": (".pt2", lambda: zipped({"x/data.pkl": GADGET})),
     "pth-gadget": (".pth", lambda: GADGET),

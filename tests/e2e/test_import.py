@@ -159,6 +159,32 @@ def test_every_decision_is_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("import", "trusted", True),
     ]
     assert told[0]["sha256"] == told[1]["sha256"]
+    shown = cloche_here("trust", "--log").stdout.splitlines()[-1]
+    assert "model.pkl" in shown
+    assert told[0]["sha256"][:12] in shown
+
+
+def test_a_target_without_a_table_is_told(tmp_path: Path) -> None:
+    path = foreign.mlflow(tmp_path / "m", _skops(), "model.skops")
+    done = cloche_here("import", str(path), "--name", "boxes", "--target", "y", store=tmp_path / "s")
+    assert done.returncode == 2
+    assert "--inputs TABLE" in done.stderr
+
+
+def test_what_has_to_be_signed_is_signed_on_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "config" / "cloche").mkdir(parents=True, mode=0o700)
+    key = str(tmp_path / "release.pem")
+    assert cloche_here("sign", "--generate", key).returncode == 0
+    assert cloche_here("trust", "--key", f"{key}.pub").returncode == 0
+    (tmp_path / "config" / "cloche" / "config.toml").write_text("[trust]\nrequire_signature = true\n")
+    told = [str(foreign.mlflow(tmp_path / "m", _skops(), "model.skops")), "--name", "boxes"]
+    without = cloche_here("import", *told, store=tmp_path / "s")
+    assert without.returncode == 1
+    assert "no private key is named" in without.stderr
+    done = cloche_here("import", *told, "--sign", key, store=tmp_path / "s")
+    assert done.returncode == 0, done.stderr
+    assert cloche_here("verify", "boxes@1", store=tmp_path / "s").returncode == 0
 
 
 def test_with_a_table_ranges_and_a_reference_are_learnt(tmp_path: Path) -> None:
@@ -201,6 +227,7 @@ def test_what_is_refused_leaves_nothing_in_the_store(
     assert (done.returncode, done.stdout) == (1, "")
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+    assert "trust --type posix" not in done.stderr  # nobody is told to allow it
     assert not (tmp_path / "canary").exists()
     assert not Registry(Store.open(str(tmp_path / "s"), tmp_path)).models()
 

@@ -152,8 +152,9 @@ def test_the_training_state_is_read_back_and_lies_beside_what_answers(store: str
     assert (found["epoch"], found["best"], found["momentum"][0].tolist()) == (7, 0.25, [1.0, 1.0, 1.0])
 
 
-def test_a_file_of_tensors_is_saved_from_the_command_line(
-    store: str, nets: Any, trusting: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("verb", ["save", "import"])
+def test_a_file_of_tensors_comes_in_from_the_command_line(
+    verb: str, store: str, nets: Any, trusting: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in trusting.items():
         monkeypatch.setenv(name, value)
@@ -164,16 +165,16 @@ def test_a_file_of_tensors_is_saved_from_the_command_line(
     (tmp_path / "texts.csv").write_text("text\n" + "\n".join(f'"{text}"' for text in nets.TEXTS) + "\n")
     said = [str(tmp_path / "net.pt"), "--inputs", str(tmp_path / "texts.csv"), "--class", "no", "--class", "yes"]
     said += ["--tokenizer", str(tmp_path / "words.json"), "--config", str(tmp_path / "config.json")]
-    without = cloche_here("save", *said[:1], "--name", "recurrent", store=store)
+    without = cloche_here(verb, *said[:1], "--name", f"recurrent-{verb}", store=store)
     assert without.returncode == 2
     assert "--module package.module:Class" in without.stderr
-    done = cloche_here("save", *said, "--module", "torch_nets:Recurrent", "--name", "recurrent", store=store)
+    done = cloche_here(verb, *said, "--module", "torch_nets:Recurrent", "--name", f"recurrent-{verb}", store=store)
     assert done.returncode == 0, done.stderr
     assert "padding changes this net's answers" in done.stdout
-    answer = cloche.load("recurrent", store=store).predict({"text": nets.TEXTS[0]})
+    answer = cloche.load(f"recurrent-{verb}", store=store).predict({"text": nets.TEXTS[0]})
     own = nets.torch.sigmoid(net(nets.torch.tensor([[nets.VOCABULARY[word] for word in _words(nets.TEXTS[0])]])))
     assert answer.probabilities["yes"] == pytest.approx(own.item(), rel=1e-5, abs=1e-5)
-    assert cloche.training_state("recurrent", store=store) == {"epoch": 4}
+    assert cloche.training_state(f"recurrent-{verb}", store=store) == {"epoch": 4}
 
 
 def test_a_net_of_a_notebook_is_refused_with_the_recipe(nets: Any, store: str) -> None:

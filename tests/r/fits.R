@@ -93,6 +93,17 @@ saveRDS(glm(am ~ wt, binomial, mtcars), file.path(folder, "raw-xz.rds"), compres
 saveRDS(glm(am ~ wt, binomial, mtcars), file.path(folder, "raw-plain.rds"), compress = FALSE)
 raw("path", glmnet::glmnet(numeric, people$spent))
 
+# As vetiver pins them: without rows, and a call that tells nothing (butcher).
+pinned <- function(name, fit, data, key = "prototype") {
+  fit$call <- quote(dummy_call())
+  shown <- list(model = fit, data[0, ], required_pkgs = "ranger")
+  names(shown)[2] <- key
+  saveRDS(shown, file.path(folder, paste0("pinned-", name, ".rds")))
+}
+pinned("ranger", ranger::ranger(grade ~ age + size, people, num.trees = 9, seed = 1), people[c("age", "size")])
+pinned("text", ranger::ranger(grade ~ age + city, people, num.trees = 9, seed = 1), people[c("age", "city")])
+pinned("lm", lm(spent ~ age + size, people, model = FALSE), people[c("age", "size")], "ptype")
+
 # Not served: of no kind that is known, or of one with something that is not.
 saveRDS(kmeans(numeric, 3), file.path(folder, "refused-kmeans.rds"))
 saveRDS(lm(cbind(age, income) ~ rooms, people), file.path(folder, "refused-responses.rds"))

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from cloche.api.loading import load
 from cloche.api.other_servers import OtherServer, RefusedByOtherError, Rows
 from cloche.engines.parity import same
@@ -38,7 +40,8 @@ class Compared:
     """
     What came of it. `compared` says what was: "predictions", or "probabilities" where that is what they answer.
 
-    `both_refused` rows were answered by neither; `differing` counts all, `differences` holds the first of them.
+    `both_refused` rows were answered by neither, `why_refused` says why the first of them was not answered here;
+    `differing` counts all, `differences` holds the first of them.
     """
 
     rows: int
@@ -51,6 +54,12 @@ class Compared:
     tolerance: Tolerance
     ours: str
     theirs: str
+    why_refused: str | None = None
+
+    @property
+    def alike(self) -> bool:
+        """Whether rows were answered, and all of them alike: where both refuse every row, nothing was compared."""
+        return self.equal > 0 and not self.differing
 
 
 def compare(
@@ -112,7 +121,8 @@ def _ours(model: Model, rows: Rows) -> list[_Own | Refused]:
 
 def _why(exc: Exception) -> str:
     if isinstance(exc, InvalidInputError):
-        return "; ".join(problem.text() for problem in exc.problems[:3])
+        alone = (msgspec.structs.replace(problem, row=None) for problem in exc.problems[:3])  # its row is the caller's
+        return "; ".join(problem.text() for problem in alone)
     return f"{type(exc).__name__}: {exc}"[:300]
 
 
@@ -131,11 +141,13 @@ class _Tally:
         self._equal = self._neither = self._differing = 0
         self._shown: list[Difference] = []
         self._worst: float | None = None
+        self._why_refused: str | None = None
         self._compared = "predictions"
 
     def add(self, row: int, theirs: Any, ours: _Own | Refused) -> None:
         if isinstance(theirs, Refused) and isinstance(ours, Refused):
             self._neither += 1
+            self._why_refused = self._why_refused or f"row {row}: {ours.why}"
             return
         if isinstance(theirs, Refused) or isinstance(ours, Refused):
             own: Any = ours.prediction if isinstance(ours, _Own) else ours
@@ -177,7 +189,7 @@ class _Tally:
     def result(self, rows: int, ours: str, theirs: str) -> Compared:
         return Compared(
             rows, self._equal, self._neither, self._differing, tuple(self._shown), self._worst, self._compared,
-            self._tolerance, ours, theirs,
+            self._tolerance, ours, theirs, self._why_refused,
         )  # fmt: skip
 
 

@@ -36,11 +36,17 @@ def open_model_file(
             f"cloche.save(model, NAME, inputs=X), or skops.io.dump(model, '{path.stem}.skops') and save that file; "
             f"or, if you know who made it, convert it with cloche import {path} --trust"
         )
-    arguments = None if config is None else _read_config(config)
+    arguments = None if config is None else read_config(config)
     return flavor_of_file(path, trust.flavors).open_parts(path, trust, module=module, config=arguments)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """
+    The arguments of a net's constructor, from the JSON file *path*.
+
+    Raises:
+        UsageError: it is no JSON object.
+    """
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (msgspec.MsgspecError, ValueError, RecursionError) as exc:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from cloche import importers
+from cloche.api.publishing import check_will_be_signed
 from cloche.api.saving import save_request
 from cloche.api.version import Version
 from cloche.api.workplace import workplace
 from cloche.errors import ImportRefusedError
 from cloche.flavors import flavor_of
-from cloche.importers import Found
+from cloche.importers import NOT_TOLD, Found, Structure
 from cloche.registry import check_name
 from cloche.saving import SaveRequest
 
@@ -35,8 +36,10 @@ def import_model(
     name: str,
     request: SaveRequest,
     *,
+    structure: Structure = NOT_TOLD,
     trust: bool = False,
     sandbox: bool = True,
+    sign_with: Path | None = None,
     promote: bool = False,
     new_contract: bool = False,
     store: str | None = None,
@@ -46,18 +49,21 @@ def import_model(
 
     Without `request.inputs` names and types are those of a signature, a prototype or an example beside the model, where
     there is one. With *trust* a format that runs code is opened in a process that is shut in, and only its conversion
-    is kept; *sandbox* False gives up the shutting in.
+    is kept; *sandbox* False gives up the shutting in. *structure* says of what class a net is whose tensors alone are
+    there. It is signed with the private key in the file *sign_with*, else with the one that the settings name.
 
     Raises:
         NotFoundError: nothing is at *path*.
+        UsageError: *structure* is missing, or says what the file says itself.
         RefusedError: it is not imported, and nothing was stored.
     """
     here = workplace(store)
     check_name(name)
+    check_will_be_signed(here, sign_with)
     with tempfile.TemporaryDirectory(prefix="cloche-import-") as made:
         folder = Path(made).resolve()
         found = importers.find(path, folder)
-        opened = importers.open_found(found, folder, here.trust, trusted=trust, isolate=sandbox)
+        opened = importers.open_found(found, folder, here.trust, trusted=trust, isolate=sandbox, structure=structure)
         lineage = {
             "imported_from": found.kind,
             "format": opened.format,
@@ -67,11 +73,14 @@ def import_model(
         }
         wanted = replace(
             request,
-            inputs=_inputs(request, found, opened.model),
             lineage=lineage,
+            model_options={**opened.options, **request.model_options},
             description=request.description or found.description,
         )
-        version = save_request(here, opened.model, name, wanted, promote=promote, new_contract=new_contract)
+        wanted = replace(wanted, inputs=_inputs(wanted, found, opened.model))
+        version = save_request(
+            here, opened.model, name, wanted, promote=promote, new_contract=new_contract, sign_with=sign_with
+        )
     notes = (*found.notes, *opened.notes, *_other_versions(found))
     return Imported(replace(version, notes=(*notes, *version.notes)), found.kind, opened.format, opened.sha256)
 

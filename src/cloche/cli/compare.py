@@ -54,8 +54,8 @@ def compare(
 ) -> int:
     """Send rows to the server at URL and to a version here, and tell where their answers differ.
 
-    The exit status is 1 where any row is answered differently. Without a path URL is asked as such servers are:
-    /invocations of MLflow, else /predict.
+    The exit status is 0 only where rows were answered, and all of them alike. Without a path URL is asked as such
+    servers are: /invocations of MLflow, else /predict.
     """
     other = OtherServer(
         url, way_of(server), wrap=wrap, answer=answer, single=one_row, headers=dict(map(_header, headers))
@@ -65,7 +65,7 @@ def compare(
         print_json(found)
     else:
         _print(found)
-    return 1 if found.differing else 0
+    return 0 if found.alike else 1
 
 
 def _rows(path: Path, targets: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -97,8 +97,17 @@ def _print(found: Compared) -> None:
     click.echo(
         f"{found.rows} rows ({found.compared}): {found.equal} equal, {found.differing} different{neither}{worst}"
     )
-    verdict = "answers as" if not found.differing else "does not answer as"
-    click.echo(f"{found.ours} {verdict} {found.theirs}")
+    if found.why_refused is not None:
+        click.echo(f"the first that both refuse, {found.why_refused}")
+    click.echo(_verdict(found))
+
+
+def _verdict(found: Compared) -> str:
+    if found.alike:
+        return f"{found.ours} answers as {found.theirs}"
+    if found.differing:
+        return f"{found.ours} does not answer as {found.theirs}"
+    return "nothing was compared: both refuse every row (a column that neither expects? --target COLUMN leaves it out)"
 
 
 def _shown(value: Any) -> str:

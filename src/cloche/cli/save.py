@@ -10,6 +10,7 @@ import click
 from cloche.api import saving
 from cloche.api.files import open_model_file, read_training_table
 from cloche.api.workplace import workplace
+from cloche.cli.model_options import CONFIG, MAX_LENGTH, MODULE, OUTPUT, TASK, TOKENIZER
 from cloche.cli.output import json_option, print_json, print_store, print_table, store_option
 from cloche.contract.model import LogInputs
 from cloche.contract.overrides import merge_assignments
@@ -19,18 +20,6 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _KEY = click.option(
     "--key", "keys", multiple=True, metavar="FIELD", help="Identifies the entity: logged, never shown to the model."
 )
-_MODULE = click.option(
-    "--module", metavar="PACKAGE.MODULE:CLASS", help="The class of the net whose tensors lie in MODEL_FILE."
-)
-_CONFIG = click.option("--config", type=_FILE, metavar="JSON", help="The arguments of its constructor.")
-_TOKENIZER = click.option(
-    "--tokenizer", type=_FILE, metavar="FILE", help="A vocabulary or tokenizer.json, or a sentencepiece model."
-)
-_MAX_LENGTH = click.option("--max-length", type=click.IntRange(min=1), help="The most tokens of a text.")
-_TASK = click.option(
-    "--task", metavar="TASK", help="What the numbers of a .onnx or .keras file mean, if it is not told."
-)
-_OUTPUT = click.option("--output", metavar="NAME", help="The output of a .onnx or .keras file that answers.")
 _CONTEXT = click.option(
     "--context", multiple=True, metavar="FIELD", help="Logged for segments and times, never shown to the model."
 )
@@ -78,12 +67,12 @@ _CONTEXT = click.option(
     show_default=True,
     help="What answers: the first there is; the twin, its own library, or its ONNX form or no save.",
 )
-@_MODULE
-@_CONFIG
-@_TOKENIZER
-@_MAX_LENGTH
-@_TASK
-@_OUTPUT
+@MODULE
+@CONFIG
+@TOKENIZER
+@MAX_LENGTH
+@TASK
+@OUTPUT
 @click.option("--sign", "sign_with", type=_FILE, metavar="KEY", help="Sign it with this Ed25519 private key (PEM).")
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option("--new-contract", is_flag=True, help="Publish under the next contract number, beside the old ones.")
@@ -172,10 +161,10 @@ def save(
 @_KEY
 @_CONTEXT
 @click.option("--class", "classes", multiple=True, metavar="LABEL", help="Labels of the classes, in order; repeat.")
-@_MODULE
-@_CONFIG
-@_TOKENIZER
-@_MAX_LENGTH
+@MODULE
+@CONFIG
+@TOKENIZER
+@MAX_LENGTH
 @store_option
 @json_option
 def inspect(

@@ -20,7 +20,9 @@ from cloche.registry import Report, parse_reference
 from cloche.signing import key_id
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_SUBJECTS = ("name", "digest", "key", "type", "function")
+#: What a decision was about, and which digest says so.
+_SUBJECTS = ("name", "key", "type", "function", "file")
+_DIGESTS = ("digest", "sha256")
 
 
 @click.command()
@@ -47,7 +49,8 @@ def trust(
     here = workplace(store)
     asked = {"artifact": reference, "key": key, "type": type_, "function": function}
     given = {kind: what for kind, what in asked.items() if what is not None}
-    if len(given) > 1 or (log and given) or (name is not None and key is None):
+    alone = not given and (remove or reason is not None)
+    if alone or len(given) > 1 or (log and given) or (name is not None and key is None):
         raise UsageError("trust: expected one of NAME@VERSION, --key (with --name), --type, --function, --log")
     if log:
         _print_log(here, last, as_json=as_json)
@@ -206,7 +209,7 @@ def _print_log(here: Workplace, last: int, *, as_json: bool) -> None:
 def _row(entry: Mapping[str, Any]) -> Iterator[Any]:
     yield str(entry.get("time", ""))[:19]
     yield from (entry.get(key, "") for key in ("who", "what", "verdict"))
-    digest = str(entry.get("digest", ""))[:12]
-    names = [str(entry[key]) for key in _SUBJECTS if key in entry and key != "digest"]
+    digest = next((str(entry[key])[:12] for key in _DIGESTS if key in entry), "")
+    names = [str(entry[key]) for key in _SUBJECTS if key in entry]
     yield " ".join([*names, digest]).strip()
     yield entry.get("why", "")

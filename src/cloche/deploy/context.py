@@ -144,7 +144,7 @@ def _added(paths: Sequence[Path]) -> tuple[dict[str, bytes], dict[str, bytes]]:
         if not path.exists():
             raise UsageError(f"--with {path}: there is no such file or folder")
         path = path.resolve()
-        if path.suffix == ".whl":
+        if path.suffix == ".whl" and path.is_file():
             wheels[path.name] = path.read_bytes()
             wheel.top_modules(path.name, wheels[path.name])
         elif any((path / name).is_file() for name in _PROJECT):

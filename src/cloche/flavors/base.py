@@ -34,6 +34,8 @@ class Flavor(ABC):
     that cannot be used after a fork (`fork_safe` is False) is opened by each engine process anew. Where `onnx_first`,
     saving tries the ONNX form without being asked.
 
+    `no_twin` says why none of its models has a twin, where `lower` is this class's own.
+
     `formats` are the files it writes, in words; `refuses` what it does not open or store, and why: both stand in the
     generated table of the documentation. A private flavor (one that an operator's configuration names) also says the
     packages its models' classes come from (`roots`) and the suffixes of the files it opens.
@@ -45,6 +47,7 @@ class Flavor(ABC):
     onnx_first: ClassVar[bool] = False
     formats: ClassVar[tuple[str, ...]] = ()
     refuses: ClassVar[tuple[str, ...]] = ()
+    no_twin: ClassVar[str] = ""
     roots: ClassVar[frozenset[str]] = frozenset()
     suffixes: ClassVar[frozenset[str]] = frozenset()
 
@@ -185,7 +188,7 @@ class Flavor(ABC):
         Raises:
             NotLoweredError: a step's arithmetic is not known here; the message names it.
         """
-        raise NotLoweredError(f"flavor '{self.name}' has no twin")
+        raise NotLoweredError(self.no_twin or f"flavor '{self.name}' has no twin")
 
     def to_onnx(self, native: Any, frame: FrameSpec, contract: Contract) -> OnnxModel:
         """

@@ -13,10 +13,10 @@ from cloche.errors import ImportRefusedError, NotAFileError, NotFoundError
 from cloche.importers import contained, contents
 from cloche.importers.found import Found, FoundField, table_of
 from cloche.importers.layouts import LAYOUTS
-from cloche.importers.opening import Opened, open_found
+from cloche.importers.opening import NOT_TOLD, Opened, Structure, open_found
 from cloche.importers.unpacking import unpack
 
-__all__ = ["Found", "FoundField", "Opened", "find", "open_found", "table_of"]
+__all__ = ["NOT_TOLD", "Found", "FoundField", "Opened", "Structure", "find", "open_found", "table_of"]
 
 
 def find(path: Path, folder: Path) -> Found:
@@ -51,6 +51,7 @@ def _of_folder(folder: Path) -> Found:
     layout = next((one for one in LAYOUTS if one.recognises(folder)), None)
     if layout is not None:
         return layout.read(folder)
+    contained.refuse_saved_model(folder)
     models = [name for name in contained.check_folder(folder) if contained.is_model(folder / name)]
     if len(models) == 1:
         return Found(kind="file", file=folder / models[0])

@@ -65,6 +65,7 @@ def model_file(path: Path, where: str) -> Path:
     """
     if not path.is_dir():
         return path
+    refuse_saved_model(path)
     found = {name: what for name in files_below(path) if (what := _format(path / name)) is not None}
     if len(found) == 1:
         return path / next(iter(found))
@@ -72,6 +73,19 @@ def model_file(path: Path, where: str) -> Path:
     raise ImportRefusedError(
         f"{where}: expected one model file, found {listed or 'none'}" + ("; name the one you mean" if found else "")
     )
+
+
+def refuse_saved_model(folder: Path) -> None:
+    """
+    Raises:
+        ImportRefusedError: *folder* is a program of TensorFlow, which is not opened on import.
+    """
+    if (folder / "saved_model.pb").is_file():
+        raise ImportRefusedError(
+            f"{folder.name}: a SavedModel of TensorFlow is a program, which is not run on import. Save the Keras model "
+            "it was made from (model.save('model.keras')); or, if you know who made it, open it yourself: "
+            "cloche.save(tf.saved_model.load(folder), NAME, inputs=X)"
+        )
 
 
 def is_model(path: Path) -> bool:

@@ -22,6 +22,8 @@ from cloche.integrity import read_plain
 _HEAD = 1024
 _LZMA_MEMORY = 1 << 28
 _LZ4 = b"\x04\x22\x4d\x18"
+#: A pickle of the number that `torch.save` began its files with.
+_OLD_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _TAR_MARK = slice(257, 262)
 _TEXT_PICKLE = re.compile(rb"[(cdl\]}]{1,3}[^\x00]|[(]?c[A-Za-z_][\w.]*\n[A-Za-z_]")
 _ONNX = re.compile(rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]")
@@ -32,12 +34,14 @@ class Format:
     """
     What a file is: `suffix` is the one by which a flavor opens it; None where none of ours can.
 
-    Opening a `code` format runs code that lies in the file.
+    Opening a `code` format runs code that lies in the file. `remedy` says how a file that nothing here opens becomes
+    one that is opened.
     """
 
     name: str
     suffix: str | None
     code: bool = False
+    remedy: str | None = None
 
 
 PICKLE = Format("pickle", None, code=True)
@@ -50,7 +54,11 @@ TORCH_EXPORT = Format("PyTorch export", ".pt2")
 HDF5 = Format("HDF5", ".h5")
 SAFETENSORS = Format("safetensors", ".safetensors")
 XGBOOST = Format("XGBoost", ".ubj")
-XGBOOST_JSON = Format("XGBoost JSON", ".json")
+XGBOOST_JSON = Format(
+    "XGBoost JSON",
+    None,
+    remedy="have XGBoost write its binary form: booster.load_model(path); booster.save_model('m.ubj')",
+)
 LIGHTGBM = Format("LightGBM", ".txt")
 CATBOOST = Format("CatBoost", ".cbm")
 ONNX = Format("ONNX", ".onnx")
@@ -76,9 +84,9 @@ _STREAMS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
 )
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Path, called: str | None = None) -> Format:
     """
-    What the file *path* is.
+    What the file *path* is, which messages call *called*.
 
     Raises:
         NotAFileError: it is a link or a special file.
@@ -87,8 +95,9 @@ def format_of(path: Path) -> Format:
     found = guess(path)
     if found is None:
         raise ImportRefusedError(
-            f"{path.name}: not a model file that is known here (by its content; the name does not count); known are "
-            "skops, pickle and joblib, XGBoost, LightGBM, CatBoost, ONNX, PyTorch, Keras, HDF5, safetensors and R files"
+            f"{called or path.name}: not a model file that is known here (by its content; the name does not count); "
+            "known are skops, pickle and joblib, XGBoost, LightGBM, CatBoost, ONNX, PyTorch, Keras, HDF5, safetensors "
+            "and R files"
         )
     return found
 
@@ -134,6 +143,7 @@ def _plain(head: bytes, path: Path) -> Format | None:
         (head.startswith(b"{") and b'"learner"' in head[:128], XGBOOST_JSON),
         (_ONNX.match(head) is not None, ONNX),
         (_is_r(head), RDS),
+        (head.startswith(_OLD_TORCH), TORCH),
         (_is_pickle(head), PICKLE),
     )
     return next((found for holds, found in checks if holds), None)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cloche import pipes
+from cloche.errors import ClocheError
 from cloche.flavors import flavor_of
 from cloche.importers import isolation, pickles
 from cloche.trust import TrustPolicy
@@ -32,6 +33,8 @@ def main() -> None:
         answer = _convert(job)
     except isolation.IsolationError as exc:
         answer = {"kind": "isolation", "message": str(exc)}
+    except ClocheError as exc:
+        answer = {"kind": "error", "message": str(exc)[:2000]}
     except (Exception, SystemExit) as exc:  # noqa: BLE001  a hostile file raises anything
         answer = {"kind": "error", "message": f"{type(exc).__name__}: {exc}"[:2000]}
     pipes.write(sink, answer)
@@ -55,7 +58,7 @@ def _convert(job: dict[str, Any]) -> dict[str, Any]:
     flavor = flavor_of(model)
     converted = folder / "converted"
     converted.mkdir()
-    options = flavor.dump(model, converted, trust=trust)
+    options = flavor.dump(flavor.bundle(model, {}, None), converted, trust=trust)
     return {"kind": "done", "flavor": flavor.name, "options": options, "asked": len(asked), "versions": versions}
 
 

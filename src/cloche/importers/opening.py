@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cloche import audit
-from cloche.errors import ImportRefusedError, RefusedError, SaveRefusedError, UntrustedCodeError, UsageError
+from cloche.errors import ImportRefusedError, RefusedError, UntrustedCodeError, UsageError
 from cloche.flavors import FLAVORS, flavor_of_file, get_flavor
 from cloche.flavors.boosted import estimator_of
 from cloche.importers import contained, sandbox
@@ -18,21 +19,50 @@ from cloche.trust import TrustPolicy
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A model of another tool as an object here: the sha256 of its file, and what its owner should know."""
+    """
+    A model of another tool as an object here: the sha256 of its file, and what its owner should know.
+
+    `options` are what it has to be saved with.
+    """
 
     model: Any
     sha256: str
     format: str
     notes: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def open_found(found: Found, folder: Path, trust: TrustPolicy, *, trusted: bool, isolate: bool) -> Opened:
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """How a net is built whose file holds tensors alone: `package.module:Class`, the arguments of its constructor."""
+
+    module: str | None = None
+    config: Mapping[str, Any] | None = None
+
+    def __bool__(self) -> bool:
+        return self.module is not None or self.config is not None
+
+
+#: The file says itself how its model is built.
+NOT_TOLD = Structure()
+
+
+def open_found(
+    found: Found,
+    folder: Path,
+    trust: TrustPolicy,
+    *,
+    trusted: bool,
+    isolate: bool,
+    structure: Structure = NOT_TOLD,
+) -> Opened:
     """
     Open the model of *found*; what is made on the way lies in *folder*.
 
     *trusted* allows to open what runs code, *isolate* asks that a process does it which is shut in.
 
     Raises:
+        UsageError: a *structure* was told of a file that says its own, or not told of one that does not.
         UntrustedCodeError: it is of a format that runs code, and nobody said that it is trusted.
         ImportRefusedError: nothing here opens it.
         ArtifactError: it holds what it must not.
@@ -40,9 +70,11 @@ def open_found(found: Found, folder: Path, trust: TrustPolicy, *, trusted: bool,
     """
     name, copy = found.file.name, folder / "model"
     digest = contained.copy_file(found.file, copy)
-    format_ = format_of(copy) if copy.stat().st_size else None
-    if format_ is None:
+    if not copy.stat().st_size:
         raise ImportRefusedError(f"{name}: the file is empty")
+    format_ = format_of(copy, called=name)
+    if format_.remedy is not None:
+        raise ImportRefusedError(f"{name}: its content is {format_.name}, which is not read here; {format_.remedy}")
     if format_.code:
         _decided(found, format_, digest, trust, trusted=trusted, isolate=isolate)
     if format_.code and not trusted:
@@ -50,9 +82,12 @@ def open_found(found: Found, folder: Path, trust: TrustPolicy, *, trusted: bool,
             f"{name}: its content is {_article(format_)}, and such a file runs code when it is opened; it was not. If "
             f"you know who made it, say --trust: {_CONVERTED if format_.suffix is None else _KEPT}"
         )
-    if format_.suffix is None:
-        return _converted(copy, name, folder, trust, digest, isolate=isolate)
-    return Opened(_by_flavor(copy, name, format_, trust), digest, format_.name)
+    if format_.suffix is not None:
+        model, options = _by_flavor(copy, name, format_.suffix, trust, structure)
+        return Opened(model, digest, format_.name, options=options)
+    if structure:
+        raise UsageError(f"{name}: a pickle says how its model is built; leave out --module and --config")
+    return _converted(copy, name, folder, trust, digest, isolate=isolate)
 
 
 _CONVERTED = "it is opened in a process that is shut in, and kept in a format that runs nothing"
@@ -79,30 +114,18 @@ def _article(format_: Format) -> str:
     return "an R object" if format_.suffix == ".rds" else f"a {format_.name}"
 
 
-def _by_flavor(copy: Path, name: str, format_: Format, trust: TrustPolicy) -> Any:
+def _by_flavor(
+    copy: Path, name: str, suffix: str, trust: TrustPolicy, structure: Structure
+) -> tuple[Any, dict[str, Any]]:
     """The flavor is told by the content: the file gets the suffix of what it is."""
-    path = copy.with_suffix(format_.suffix or "")
+    path = copy.with_name("opened") / f"{Path(name).stem}{suffix}"
+    path.parent.mkdir()
     copy.rename(path)
     try:
-        flavor = flavor_of_file(path)
-    except SaveRefusedError as exc:
-        known = ", ".join(sorted(one for entry in FLAVORS.values() for one in entry.suffixes))
-        raise ImportRefusedError(
-            f"{name}: its content is {format_.name} ({format_.suffix}), which this cloche does not open; "
-            f"it opens {known}"
-        ) from exc
-    try:
-        return flavor.open_file(path, trust)
-    except UsageError as exc:  # the file alone is not enough for its library
-        raise ImportRefusedError(f"{_named(exc, path, name)} (cloche save {name} takes what it asks for)") from exc
-    except RefusedError as exc:
-        exc.args = (_named(exc, path, name),)
+        return flavor_of_file(path).open_parts(path, trust, module=structure.module, config=structure.config)
+    except (RefusedError, UsageError) as exc:
+        exc.args = (str(exc).replace(str(path), name).replace(path.name, name),)  # as its owner calls it
         raise
-
-
-def _named(exc: Exception, path: Path, name: str) -> str:
-    """What *exc* says, of the file as its owner calls it."""
-    return str(exc).replace(str(path), name).replace(path.name, name)
 
 
 def _converted(copy: Path, name: str, folder: Path, trust: TrustPolicy, digest: str, *, isolate: bool) -> Opened:

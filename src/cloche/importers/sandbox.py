@@ -137,6 +137,19 @@ def _refused(answer: _Answer, name: str) -> Exception:
     broken = f" (and it is broken: {answer.broken})" if answer.broken else ""
     return UntrustedTypeError(
         f"{name}: the pickle imports names that are not on the allow-list: {shown}{broken}; it was not opened. "
+        f"{_way_out(answer.foreign)}"
+    )
+
+
+def _way_out(foreign: list[str]) -> str:
+    """Nobody is told to allow `posix.system`: a class of somebody's own is never Python's."""
+    pythons = [one for one in foreign if one.partition(".")[0] in sys.stdlib_module_names]
+    if pythons:
+        return (
+            f"{pythons[0]} is Python's own, and not what fitted models are made of: this is an attack, or more than "
+            "a model. Whoever made it can save the model itself: skops.io.dump(model, 'model.skops')"
+        )
+    return (
         "An operator who has read the code of its own classes, installed where the model runs, allows each: "
-        f"cloche trust --type {answer.foreign[0]}"
+        f"cloche trust --type {foreign[0]}"
     )

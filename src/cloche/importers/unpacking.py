@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import lzma
+import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from lzma import LZMAError
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from cloche.errors import ArchiveLimitError, NotAFileError, PathEscapeError, WrongFormatError
 from cloche.importers.contents import TAR, Format
@@ -18,7 +22,24 @@ from cloche.integrity.archive import DEFAULT, ArchiveLimits
 _MAX_ZIP = 2 << 30
 _MAX_MEMBERS = 20_000
 _CHUNK = 1 << 16
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, LZMAError, zlib.error, OSError, EOFError, ValueError, RuntimeError)
+_MAX_READ = 1 << 20
+_HEAD = 8
+_STREAMS: tuple[tuple[bytes, Callable[..., Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\x00", lzma.open),
+    (b"\x5d\x00\x00", lzma.open),
+)
+_BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+)
 
 
 def unpack(path: Path, kind: Format, folder: Path, limits: ArchiveLimits = DEFAULT) -> None:
@@ -57,8 +78,40 @@ def _check_name(archive: str, name: str, seen: set[str]) -> None:
         raise ArchiveLimitError(f"{archive}: expected at most {_MAX_MEMBERS} members")
 
 
+class _Piecewise(io.RawIOBase):
+    """
+    An unpacked stream of which nobody reads much at once: tarfile takes the headers of a member (PAX, long names) into
+    memory as one, and they may say that they are as large as the disk.
+    """
+
+    def __init__(self, stream: IO[bytes], name: str) -> None:
+        super().__init__()
+        self._stream, self._name = stream, name
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        """As of the stream."""
+        return self._stream.seek(place, whence)
+
+    def tell(self) -> int:
+        """As of the stream."""
+        return self._stream.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next *size* bytes."""
+        if not 0 <= size <= _MAX_READ:
+            raise ArchiveLimitError(f"{self._name}: expected headers of at most {_MAX_READ} bytes, got {size}")
+        return self._stream.read(size)
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    opener = next((made for mark, made in _STREAMS if head.startswith(mark)), open)
+    return opener(path, "rb")
+
+
 def _tar(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(path, "r:*") as archive:
+    with _unpacked(path) as stream, tarfile.TarFile(fileobj=_Piecewise(stream, path.name)) as archive:
         for count, member in enumerate(archive):
             if count > _MAX_MEMBERS:
                 raise ArchiveLimitError(f"{path.name}: expected at most {_MAX_MEMBERS} members")

@@ -26,10 +26,11 @@ class _Plain(yaml.SafeLoader):  # type: ignore[misc]
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if isinstance(key, str) and keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key '{key}' stands twice{node.start_mark}")
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key.value, str) and key.value in seen:
+                raise yaml.YAMLError(f"the key '{key.value}' stands twice{node.start_mark}")
+            seen.update([key.value] if isinstance(key.value, str) else [])
         return super().construct_mapping(node, deep)
 
 

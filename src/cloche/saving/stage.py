@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from cloche.contract.overrides import apply_overrides
 from cloche.engines import differences
 from cloche.errors import SaveRefusedError, UsageError
 from cloche.flavors import Carried, Flavor, flavor_of
-from cloche.manifest import MANIFEST, Manifest, Tolerance, identity
+from cloche.manifest import Tolerance
 from cloche.profile import profile
 from cloche.records import Column, Table
 from cloche.saving import answering, labels, writing
@@ -150,7 +150,7 @@ def _stage(
         manifest = writing.write(directory, draft, golden, measured, inputs, notes)
         step("opening the artifact as a server will")
         _open(rehearsal, directory)
-    notes = (*notes, *writing.advice(manifest), *_trust_advice(flavor, directory, manifest))
+    notes = (*notes, *writing.advice(manifest))
     rules = tuple(describe(learnt.contract))
     return Staged(directory, manifest, learnt.contract, learnt.comparison, learnt.breaks, notes, rules)
 
@@ -161,14 +161,6 @@ def _with_carried(request: SaveRequest, carried: Carried) -> SaveRequest:
         targets = carried.targets if request.targets is None else request.targets
         request = replace(request, inputs=carried.inputs, targets=targets)
     return replace(request, test=carried.test) if request.test is None else request
-
-
-def _trust_advice(flavor: Flavor, directory: Path, manifest: Manifest) -> Iterator[str]:
-    """A format that runs code opens nowhere until the operator says so."""
-    why = flavor.code(manifest.options)
-    if why is not None:
-        digest = identity((directory / MANIFEST).read_bytes())
-        yield f"{why}; where it is to be opened, run: cloche trust {digest}"
 
 
 def _bundled(flavor: Flavor, model: Any, request: SaveRequest) -> Any:

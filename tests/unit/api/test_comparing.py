@@ -179,6 +179,17 @@ def test_rows_that_both_refuse_are_no_difference(store: str) -> None:
     assert (found.equal, found.both_refused, found.differing) == (1, 1, 0)
 
 
+def test_where_both_refuse_every_row_nothing_is_proved(store: str, tmp_path: Path) -> None:
+    TABLE.head(3).assign(y=1).to_csv(tmp_path / "rows.csv", index=False)
+    with _server(lambda _b: (400, {"message": "y"})) as url:
+        done = cloche_here("compare", url, "labels@1", "--rows", str(tmp_path / "rows.csv"), "--store", store)
+    assert done.returncode == 1
+    assert "0 equal, 0 different, 3 refused by both" in done.stdout
+    assert "the first that both refuse, row 0: y: unknown field" in done.stdout
+    assert "nothing was compared" in done.stdout
+    assert "answers as" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("answering", "says"),
     [

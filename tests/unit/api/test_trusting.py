@@ -156,6 +156,8 @@ def test_again_with_another_reason_is_one_grant(desk: Desk) -> None:
         pytest.param(("--key", "text"), 2, "expected Ed25519 public keys", id="no-key"),
         pytest.param(("--type", "a.B", "--function", "a.f"), 2, "expected one of", id="two-things"),
         pytest.param(("--type", "a.B", "--name", "x"), 2, "expected one of", id="name-of-no-key"),
+        pytest.param(("--remove",), 2, "expected one of", id="nothing-to-take-back"),
+        pytest.param(("--reason", "because"), 2, "expected one of", id="a-reason-for-nothing"),
         pytest.param(("--type", "a.B", "--remove"), 3, "no type 'a.B'", id="was-never-trusted"),
     ],
 )

@@ -198,6 +198,7 @@ def test_a_package_of_the_operators_own_goes_in(kind: str, store: Path, tmp_path
         pytest.param("empty", {}, "expected a wheel, a module", id="no-package"),
         pytest.param("notes.txt", b"?", "expected a wheel, a module", id="no-module"),
         pytest.param("acme-1-py3-none-any.whl", b"?", "expected a wheel, got something else", id="no-wheel"),
+        pytest.param("acme-2-py3-none-any.whl", {}, "expected a wheel, a module", id="a-folder-called-wheel"),
         pytest.param("linked", {"__init__.py": b"", "secret": "/etc/hostname"}, "secret: a link", id="link"),
         pytest.param("my project", {"pyproject.toml": b""}, "a name without spaces", id="a-name-with-a-space"),
     ],

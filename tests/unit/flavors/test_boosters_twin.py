@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from typing import Any
 
@@ -18,7 +19,7 @@ from cloche.engines.trees import Walker, library
 from cloche.engines.twin import TwinEngine
 from cloche.engines.twin import trees as evaluators
 from cloche.errors import InvalidInputError, NotLoweredError
-from cloche.flavors import flavor_of
+from cloche.flavors import Flavor, flavor_of, get_flavor
 from cloche.graph import ValidGraph
 from cloche.graph import weights as files
 from cloche.manifest import Tolerance
@@ -38,6 +39,12 @@ NATIVE = {
     **{name: "float32" for name in ALL if name.startswith("xgboost")},
 }
 LOWERED = sorted(ALL.keys() - NATIVE.keys())
+
+
+@pytest.mark.parametrize(("name", "there_is_one"), [("catboost", True), ("lightgbm", True), ("xgboost", False)])
+def test_the_table_of_flavors_lists_a_twin_where_there_can_be_one(name: str, there_is_one: bool) -> None:
+    needs(importlib.util.find_spec(name), f"needs {name}")
+    assert (type(get_flavor(name)).lower is not Flavor.lower) == there_is_one
 
 
 class Pair:

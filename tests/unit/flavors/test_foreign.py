@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skops.io
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from tests.estimators import fitted
 
 from cloche.errors import SaveRefusedError, UntrustedTypeError, WrongFormatError
 from cloche.flavors import flavor_of_file
 from cloche.trust import DEFAULT
+from conftest import needs
 
 
 @pytest.mark.parametrize("name", [
@@ -34,6 +39,14 @@ def test_the_list_of_types_still_decides(tmp_path: Path) -> None:
     skops.io.dump({"model": np.sin, "odd": Path}, path)
     with pytest.raises(UntrustedTypeError):
         flavor_of_file(path).open_file(path, DEFAULT)
+
+
+def test_a_booster_inside_is_refused_with_the_recipe(tmp_path: Path) -> None:
+    needs(importlib.util.find_spec("lightgbm"), "needs lightgbm")
+    model = importlib.import_module("lightgbm").LGBMClassifier(n_estimators=1, min_child_samples=1, verbose=-1)
+    skops.io.dump(make_pipeline(StandardScaler(), model).fit([[0.0], [1.0]] * 4, [0, 1] * 4), tmp_path / "own.skops")
+    with pytest.raises(UntrustedTypeError, match=r"own\.skops: holds lightgbm\..* cloche import model\.pkl --trust"):
+        flavor_of_file(tmp_path / "own.skops").open_file(tmp_path / "own.skops", DEFAULT)
 
 
 def test_a_pickle_by_that_name_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from cloche.errors import (
     PathEscapeError,
     RefusedError,
     UntrustedCodeError,
+    UsageError,
     WrongFormatError,
 )
 from cloche.importers import unpacking
@@ -88,6 +89,11 @@ _FOLDERS: dict[str, tuple[Callable[[Path], Path], type[ClocheError], str]] = {
     "yaml-python-name": (lambda p: _yaml(p, "a: !!python/name:os.system\n"), ImportRefusedError, "not plain YAML"),
     "yaml-python-module": (lambda p: _yaml(p, "a: !!python/module:os\n"), ImportRefusedError, "not plain YAML"),
     "yaml-of-anchors": (lambda p: _yaml(p, _LAUGHS), ImportRefusedError, "an anchor or alias"),
+    "yaml-of-many-keys": (
+        lambda p: _yaml(p, "flavors: {" + ", ".join(f"k{number}: 1" for number in range(10_000)) + "}"),
+        ImportRefusedError,
+        r"it has: (k\d+, ){9}k\d+$",
+    ),
     "yaml-nested": (lambda p: _yaml(p, "[" * 20_000), ImportRefusedError, "not plain YAML"),
     "yaml-twice": (lambda p: _yaml(p, "flavors: {}\nflavors: {}\n"), ImportRefusedError, "stands twice"),
     "yaml-large": (lambda p: _yaml(p, "a: " + "x" * (1 << 20)), ImportRefusedError, "expected at most"),
@@ -182,6 +188,29 @@ def test_bombs(limits: ArchiveLimits, says: str, kind: str, tmp_path: Path) -> N
     assert sum(one.stat().st_size for one in (tmp_path / "in").rglob("*") if one.is_file()) <= 2 << 20
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_the_header_of_a_member_is_no_bomb(kind: bytes, mode: str, tmp_path: Path) -> None:
+    """tarfile takes it into memory as one; here it says that it is 8 GB, of which 2 MB are there."""
+    header = tarfile.TarInfo("m")
+    header.type, header.size = kind, 8 << 30
+    with tarfile.open(tmp_path / "bomb", mode) as archive:
+        archive.fileobj.write(header.tobuf(tarfile.GNU_FORMAT) + bytes(2 << 20))  # type: ignore[union-attr]
+    (tmp_path / "in").mkdir()
+    with pytest.raises(ArchiveLimitError, match="headers of at most"):
+        unpacking.unpack(tmp_path / "bomb", TAR, tmp_path / "in")
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_an_archive_is_unpacked_however_it_is_compressed(mode: str, tmp_path: Path) -> None:
+    content = os.urandom(3 << 20)
+    path = foreign.tar(tmp_path / "m", {"a/b": content, "a/" + "long" * 40: b"x"}, mode)
+    (tmp_path / "in").mkdir()
+    unpacking.unpack(path, TAR, tmp_path / "in")
+    assert (tmp_path / "in" / "a" / "b").read_bytes() == content
+    assert len(list((tmp_path / "in" / "a").iterdir())) == 2
+
+
 def test_a_truncated_archive_is_told(tmp_path: Path) -> None:
     path = foreign.tar(tmp_path / "m", {"a/b": os.urandom(5000)})
     path.write_bytes(path.read_bytes()[:2500])
@@ -232,6 +261,46 @@ def test_what_is_no_model_is_no_model_however_it_is_called(
     (tmp_path / "m.skops").write_bytes(content)
     with pytest.raises(error):
         importers.open_found(importers.find(tmp_path / "m.skops", work), work, DEFAULT, trusted=False, isolate=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param(b"a,b\n1,2\n", "train.csv: not a model file", id="a-table"),
+        pytest.param(b'{"learner":{"attributes":{}}}', r"train.csv: .*save_model\('m.ubj'\)", id="xgboost-json"),
+        pytest.param(b"", "train.csv: the file is empty", id="empty"),
+    ],
+)
+def test_what_is_not_read_is_called_by_its_own_name(content: bytes, says: str, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (tmp_path / "train.csv").write_bytes(content)
+    with pytest.raises(ImportRefusedError, match=says):
+        importers.open_found(importers.find(tmp_path / "train.csv", work), work, DEFAULT, trusted=True, isolate=True)
+
+
+@pytest.mark.parametrize("make", [lambda p: p, lambda p: foreign.mlflow(p.parent, b"x", told=p.name).parent / "m"])
+def test_a_program_of_tensorflow_is_not_run(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    place = tmp_path / "m" / "saved"
+    place.mkdir(parents=True)
+    (place / "saved_model.pb").write_bytes(b"\x08\x01\x12\x02ab")
+    with pytest.raises(ImportRefusedError, match="saved: a SavedModel of TensorFlow is a program"):
+        importers.find(make(place), tmp_path)
+
+
+def test_a_pickle_needs_no_class(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (tmp_path / "m.pkl").write_bytes(foreign.pickled())
+    with pytest.raises(UsageError, match="leave out --module"):
+        importers.open_found(
+            importers.find(tmp_path / "m.pkl", work),
+            work,
+            DEFAULT,
+            trusted=True,
+            isolate=True,
+            structure=importers.Structure("acme:Net"),
+        )
 
 
 def test_a_skops_file_with_a_gadget_is_refused_by_the_flavor(tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ def _joblib(**how: object) -> bytes:
             pytest.param(lambda how=how: _joblib(compress=(how, 3)), "pickle", id=f"joblib-{how}")
             for how in ("zlib", "gzip", "bz2", "xz", "lzma")
         ),
+        pytest.param(
+            lambda: b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.", "PyTorch", id="torch-before-1.6"
+        ),
         pytest.param(lambda: gzip.compress(_dumped(4)), "pickle", id="gzip-of-a-pickle"),
         pytest.param(lambda: skops.io.dumps(artifacts.linear()), "skops", id="skops"),
         pytest.param(lambda: b"tree\nversion=v4\nnum_class=1\n", "LightGBM", id="lightgbm"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import importlib
+import importlib.util
 import io
 import pickle
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,10 +29,14 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
 import artifacts
+import ecosystem
 import foreign
 from cloche.errors import ImportRefusedError, UntrustedTypeError
+from cloche.flavors import get_flavor
 from cloche.flavors.sklearn.pickled import allowed_names
-from cloche.importers import pickles
+from cloche.importers import pickles, sandbox
+from cloche.trust import DEFAULT
+from conftest import needs
 
 _ALLOWED = allowed_names()
 _DRAWS = np.random.default_rng(0)
@@ -70,6 +77,38 @@ def test_a_fitted_model_is_read_and_answers_as_before(name: str, dump: Callable[
     assert not [one for one in asked if one not in _ALLOWED]
     ask = "predict" if hasattr(model, "predict") else "transform"
     np.testing.assert_array_equal(getattr(pickles.load(raw, _ALLOWED), ask)(X), getattr(model, ask)(X))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "category_encoders.TargetEncoder",
+        "category_encoders.OneHotEncoder",
+        "feature_engine.encoding.OrdinalEncoder",
+        "skrub.TableVectorizer",
+    ],
+)
+def test_steps_of_other_packages_are_read(name: str) -> None:
+    module, _, kind = name.rpartition(".")
+    needs(importlib.util.find_spec(module.partition(".")[0]), f"needs {module}")
+    table = pd.DataFrame({"a": X[:, 0], "b": np.where(X[:, 1] > 0, "up", "down")})
+    step = getattr(importlib.import_module(module), kind)()
+    model = make_pipeline(step, RandomForestClassifier(3, random_state=0)).fit(table, Y == "big")
+    raw = pickle.dumps(model)
+    asked, broken = pickles.names(raw)
+    assert (broken, [one for one in asked if one not in _ALLOWED]) == (None, [])
+    np.testing.assert_array_equal(pickles.load(raw, _ALLOWED).predict(table), model.predict(table))
+
+
+def test_a_pipeline_of_imbalanced_learn_is_converted_without_its_sampler(tmp_path: Path) -> None:
+    needs(importlib.util.find_spec("imblearn"), "needs imblearn")
+    model, table = ecosystem.imblearn_pipeline()
+    (tmp_path / "model").write_bytes(pickle.dumps(model))
+    made = sandbox.convert(tmp_path / "model", tmp_path, DEFAULT, isolate=False, name="model")
+    opened = get_flavor(made.flavor).load(made.directory, made.options, DEFAULT)
+    assert type(opened).__module__.startswith("sklearn.")
+    np.testing.assert_array_equal(opened.predict(table), model.predict(table))
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,10 @@ CLASSES: Final[Mapping[str, frozenset[str]]] = {
     "keras.src.ops.numpy": _OPERATIONS,
 }
 _UNNAMED: Final = frozenset[str]().union(*CLASSES.values()) - _OPERATIONS
+_INSTEAD: Final = (
+    "Build the model with Keras' own layers in its place (Rescaling, Normalization), or with a layer class of an "
+    "installed package, which the operator allows"
+)
 #: Values that Keras writes as if they were objects.
 _VALUES: Final = frozenset(
     {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__tuple__"}
@@ -114,7 +118,7 @@ def _checked(value: dict[str, Any], trust: TrustPolicy, name: str) -> Iterator[s
             f"{told}, which is none of Keras' own layers; who has read it allows it in the configuration: "
             f'trust.allowed_types = ["{full}"]'
         )
-    raise UntrustedTypeError(f"{told}, which is not opened here: no layer of Keras that only computes")
+    raise UntrustedTypeError(f"{told}, which is not opened here: no layer of Keras that only computes. {_INSTEAD}")
 
 
 def _may_be_layer(kind: Any, module: Any) -> bool:

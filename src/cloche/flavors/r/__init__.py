@@ -7,7 +7,10 @@ one beyond its first bytes, and R is started for what the operator trusts only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,6 +35,12 @@ MAX_BYTES = 2**31 - 1  # R counts the bytes of a vector so far in a message
 #: How `saveRDS` begins: gzip, bzip2, xz, and its three uncompressed forms.
 _MAGICS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"X\n", b"A\n", b"B\n")
 _WORKSPACES = (b"RDX", b"RDA", b"RDB")
+_HEAD, _PIECE = 8, 1 << 16
+_STREAMS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
+    (b"\x1f\x8b", lambda raw: zlib.decompressobj(31).decompress(raw, _HEAD)),
+    (b"BZh", lambda raw: bz2.BZ2Decompressor().decompress(raw, _HEAD)),
+    (b"\xfd7zXZ\x00", lambda raw: lzma.LZMADecompressor().decompress(raw, _HEAD)),
+)
 _SETTINGS = frozenset({"s", "n_trees"})
 
 
@@ -137,8 +146,8 @@ class RFlavor(Flavor):
             WrongFormatError: it does not begin as `saveRDS` begins.
         """
         content = read_plain(path, limit=MAX_BYTES)
-        check_magic(content, str(path))
-        return RFile(str(path), content)
+        check_magic(content, path.name)
+        return RFile(path.name, content)
 
     def predict(self, native: RModel, frame: Any, output: Output) -> Outputs:
         """What R answers for the columns of *frame*."""
@@ -152,10 +161,19 @@ def check_magic(content: bytes, where: str) -> None:
     """
     if len(content) > MAX_BYTES:
         raise WrongFormatError(f"{where}: expected at most {MAX_BYTES} bytes")
-    if content.startswith(_WORKSPACES):
+    if _first_bytes(content).startswith(_WORKSPACES):
         raise WrongFormatError(f"{where}: a workspace of save(); write the fit alone: saveRDS(fit, 'fit.rds')")
     if not content.startswith(_MAGICS):
         raise WrongFormatError(f"{where}: not a file that saveRDS() writes")
+
+
+def _first_bytes(content: bytes) -> bytes:
+    """What a file begins with once it is unpacked; `save` and `saveRDS` both compress."""
+    unpack = next((made for mark, made in _STREAMS if content.startswith(mark)), None)
+    try:
+        return content[:_HEAD] if unpack is None else unpack(content[:_PIECE])
+    except (zlib.error, lzma.LZMAError, OSError):
+        return b""
 
 
 def _differences(options: Mapping[str, Any], answer: Mapping[str, Any]) -> tuple[str, ...]:

@@ -103,7 +103,9 @@ input_of <- function(name, fit, kind, column) {
   else "double"
   if (type == "character" && kind %in% c("ranger", "randomForest")) {
     # They make a factor of what they are shown: of one row, it would have one level.
-    return(list(type = "factor", levels = levels(factor(column)), source = class(fit)[1]))
+    seen <- if (length(column)) levels(factor(column)) else kept[[name]]
+    if (is.null(seen)) refuse("this ", class(fit)[1], " does not keep the levels of the text '", name, "'; save it from R with its data: cloche_save(fit, name, data = )")
+    return(list(type = "factor", levels = seen, source = class(fit)[1]))
   }
   if (type %in% c("factor", "ordered", "character") && name %in% names(kept)) {
     return(list(type = type, levels = kept[[name]], source = class(fit)[1]))
@@ -340,15 +342,16 @@ describe <- function(fit, kind, data, target, s, n.trees) {
   )
 }
 
-# A fit, and what is to be known of it, without the rows it was fitted on; `table`, `target` beside.
-prepare <- function(fit, data = NULL, target = NULL, s = NULL, n.trees = NULL, from = globalenv()) {
+# A fit, and what is to be known of it, without the rows it was fitted on; `table`, `target` beside. `prototype` has
+# columns as `data` and no row: it stands in where the data are nowhere.
+prepare <- function(fit, data = NULL, target = NULL, s = NULL, n.trees = NULL, from = globalenv(), prototype = NULL) {
   kind <- kind_of(fit)
   needs <- unname(PACKAGE_OF[kind])
   needs <- needs[!is.na(needs)]
   load_packages(list(needs = needs))
   refuse_unknown(fit, kind)
   if (is.matrix(data)) data <- as.data.frame(data, stringsAsFactors = FALSE)
-  data <- if (is.null(data)) data_of(fit, from) else as.data.frame(data)
+  data <- if (is.null(data)) data_of(fit, from) %or% prototype else as.data.frame(data)
   named <- target %or% target_of(fit)
   truth <- if (!is.null(named) && named %in% names(data)) data[[named]] else fit$y
   about <- describe(fit, kind, data, truth, s, n.trees)
@@ -369,6 +372,7 @@ prepare <- function(fit, data = NULL, target = NULL, s = NULL, n.trees = NULL, f
 
 # The fit answers as before it was stripped, on its own rows.
 check_same <- function(fit, bundle) {
+  if (nrow(bundle$table) == 0) return()
   rows <- utils::head(bundle$table, 500)
   rownames(rows) <- NULL
   before <- tryCatch(answer(fit, bundle$about, rows), error = identity)

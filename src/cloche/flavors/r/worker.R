@@ -103,13 +103,23 @@ closed <- function(bundle) {
   readBin(file, "raw", file.size(file))
 }
 
+# What vetiver pins: the model beside a data frame without rows that shows its inputs (`ptype` in older pins).
+is_pinned <- function(found) !is.object(found) && is.list(found) && is.object(found$model)
+
+prepared <- function(found, ...) {
+  if (!is_pinned(found)) return(known$prepare(found, ...))
+  shown <- found$prototype
+  if (is.null(shown)) shown <- found$ptype
+  known$prepare(found$model, ..., prototype = if (is.data.frame(shown)) as.data.frame(shown)[0, , drop = FALSE])
+}
+
 is_bundle <- function(found) is.list(found) && identical(found$format, known$FORMAT)
 
 # A fit as R saved it, or what cloche_save made of one; the answer says all that Python has to know.
 deeds <- list(
   open = function(asked) {
     found <- opened(asked$bytes)
-    held <<- if (is_bundle(found)) found else known$prepare(found, s = asked[["s"]], n.trees = asked[["n.trees"]])
+    held <<- if (is_bundle(found)) found else prepared(found, s = asked[["s"]], n.trees = asked[["n.trees"]])
     known$load_packages(held$about)
     c(
       about_message(held$about), table_message("table", held$table), table_message("target", as_table(held$target)),

@@ -16,7 +16,9 @@ from typing import Any
 
 import skops.io
 
-from cloche.flavors.sklearn.schema import SCHEMA, read_schema
+from cloche.errors import UntrustedTypeError
+from cloche.flavors.sklearn.boosters import EMBEDDED
+from cloche.flavors.sklearn.schema import SCHEMA, named, read_schema
 from cloche.flavors.sklearn.storage import loads
 from cloche.trust import TrustPolicy
 
@@ -33,8 +35,20 @@ def open_file(path: Path, trust: TrustPolicy) -> Any:
     """
     raw = path.read_bytes()
     schema = read_schema(raw, path.name)
+    _refuse_boosters(schema, trust, path.name)
     slimmed = _without(schema)
     return loads(raw if slimmed == schema else _repacked(raw, slimmed), trust, path.name)
+
+
+def _refuse_boosters(schema: dict[str, Any], trust: TrustPolicy, name: str) -> None:
+    """skops keeps the library's own bytes, which its parser would be handed unchecked."""
+    found = next((one.name for one in named(schema) if one.name.partition(".")[0] in EMBEDDED), None)
+    if found is not None and found not in trust.allowed_types:
+        raise UntrustedTypeError(
+            f"{name}: holds {found}, whose library would read it here unchecked; not opened. In the program that "
+            "made it call cloche.save(model, NAME, inputs=X), which keeps boosters in their own format; or pickle the "
+            "model, and convert it: cloche import model.pkl --trust"
+        )
 
 
 def write_file(model: Any, path: Path) -> list[str]:

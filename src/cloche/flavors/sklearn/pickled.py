@@ -2,7 +2,8 @@
 The names a pickle of a scikit-learn model may import when it is converted: a closed list, like that of `.skops` files.
 
 A whole package is never on it: `numpy.testing`, `joblib` and `pandas` hold functions that run code. Names are full
-ones, and each is a class, or a constructor that builds one from plain content.
+ones, and each is a class, or a constructor that builds one from plain content. Steps of other packages are those that
+are stored, and besides them what is left out or made plain data when the model is stored: samplers, pandas' tables.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 
 from skops.io import _trusted_types as skops_types
 
+from cloche.flavors.sklearn import ecosystem
 from cloche.flavors.sklearn.allowlist import ALLOWED_TYPES
 
 _BUILTINS = """
@@ -62,6 +64,31 @@ lightgbm.sklearn.LGBMClassifier lightgbm.sklearn.LGBMRegressor lightgbm.sklearn.
 catboost.core.CatBoostClassifier catboost.core.CatBoostRegressor catboost.core.CatBoost
 """
 
+_SAMPLERS = """
+combine._smote_enn.SMOTEENN combine._smote_tomek.SMOTETomek over_sampling._adasyn.ADASYN
+over_sampling._smote.base.SMOTE over_sampling._smote.base.SMOTEN over_sampling._smote.base.SMOTENC
+over_sampling._smote.cluster.KMeansSMOTE over_sampling._smote.filter.BorderlineSMOTE
+over_sampling._smote.filter.SVMSMOTE under_sampling._prototype_generation._cluster_centroids.ClusterCentroids
+under_sampling._prototype_selection._condensed_nearest_neighbour.CondensedNearestNeighbour
+under_sampling._prototype_selection._edited_nearest_neighbours.AllKNN
+under_sampling._prototype_selection._edited_nearest_neighbours.EditedNearestNeighbours
+under_sampling._prototype_selection._edited_nearest_neighbours.RepeatedEditedNearestNeighbours
+under_sampling._prototype_selection._instance_hardness_threshold.InstanceHardnessThreshold
+under_sampling._prototype_selection._nearmiss.NearMiss
+under_sampling._prototype_selection._neighbourhood_cleaning_rule.NeighbourhoodCleaningRule
+under_sampling._prototype_selection._one_sided_selection.OneSidedSelection
+under_sampling._prototype_selection._tomek_links.TomekLinks
+"""
+
+#: Tables inside category_encoders, under the names of pandas 2 and 3, and the text columns of pyarrow in them.
+_TABLES = """
+pandas.DataFrame pandas.Series pandas.Index pandas.RangeIndex pandas.StringDtype pandas.arrays.ArrowStringArray
+pandas.core.frame.DataFrame pandas.core.series.Series pandas.core.indexes.base.Index
+pandas.core.indexes.range.RangeIndex pandas.core.indexes.base._new_Index
+pandas.core.internals.managers.BlockManager pandas.core.internals.managers.SingleBlockManager
+pandas._libs.internals._unpickle_block pyarrow.lib._restore_array pyarrow.lib.type_for_alias pyarrow.lib.py_buffer
+"""
+
 
 def _below(package: str, names: str) -> list[str]:
     return [f"{package}.{name}" for name in names.split()]
@@ -95,6 +122,9 @@ def allowed_names() -> frozenset[str]:
             *_ufuncs(),
             *ALLOWED_TYPES,
             *_OTHERS.split(),
+            *ecosystem.TYPES,
+            *_below("imblearn", _SAMPLERS),
+            *_TABLES.split(),
         ]
     )
 

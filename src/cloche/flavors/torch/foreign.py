@@ -22,6 +22,7 @@ from cloche.flavors.torch import building, classes, weights
 from cloche.integrity.archive import check_archive
 from cloche.trust import TrustPolicy
 
+_OLD = b"\x80\x02\x8a\x0a"  # a pickle that begins with a number of ten bytes
 _OLDEST = (2, 10)
 _INSIDE = ("state_dict", "model_state_dict", "model_state", "model", "net", "module")
 _PREFIXES = ("module.", "_orig_mod.")
@@ -72,6 +73,11 @@ def read(path: Path) -> Checkpoint:
 
 
 def _unpickled(raw: bytes, path: Path) -> Any:
+    if raw.startswith(_OLD):
+        raise SaveRefusedError(
+            f"{path}: one pickle after the other, as torch.save wrote it before PyTorch 1.6; not opened. Write it "
+            "again: torch.save(torch.load(path, weights_only=True), 'net.pt')"
+        )
     check_archive(raw, path.name)
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         names = archive.namelist()

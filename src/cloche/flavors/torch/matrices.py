@@ -37,9 +37,8 @@ def _numbers(column: Column) -> Array:
     if column.kind not in _NUMBERS:
         raise ValueError(
             f"column '{column.name}' holds {column.kind}, and a net is shown one matrix of numbers. Turn it into "
-            "numbers before training, and save with the table of numbers; or put the net at the end of a scikit-learn "
-            "Pipeline whose first steps encode it (OneHotEncoder, OrdinalEncoder). Columns that the net is not shown "
-            "belong in keys=[…] or context=[…]"
+            "numbers before training, and save with the table of numbers; or save steps and net as one function "
+            "(package.module:function). Columns that the net is not shown belong in keys=[…] or context=[…]"
         )
     values = column.values.astype(np.float64)
     return np.where(column.missing, np.nan, values) if column.missing.any() else values

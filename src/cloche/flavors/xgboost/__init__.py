@@ -9,13 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import xgboost
 
-from cloche.contract.model import Contract, Output
-from cloche.errors import NotLoweredError, SaveRefusedError
+from cloche.contract.model import Output
+from cloche.errors import SaveRefusedError
 from cloche.flavors import boosted
 from cloche.flavors.boosted import Boosted, BoosterFlavor, estimator_of
 from cloche.flavors.lowered import FLOAT32
 from cloche.flavors.xgboost import content, estimators
-from cloche.graph import ValidGraph
 from cloche.manifest import Tolerance
 from cloche.records import FrameSpec, InputFacts, ModelFacts, Outputs
 from cloche.trust import DEFAULT, TrustPolicy
@@ -40,6 +39,7 @@ class XgboostFlavor(BoosterFlavor):
         "subclasses of its estimators, at save",
         "files whose trees or categories do not fit",
     )
+    no_twin: ClassVar[str] = FLOAT32
     file: ClassVar[str] = FILE
 
     def framework(self, model: Any) -> str:
@@ -104,13 +104,6 @@ class XgboostFlavor(BoosterFlavor):
         """One array: of numbers, and of the codes that the model has for its categories."""
         told = native.told if isinstance(native, Boosted) else None
         return boosted.as_array(spec, _NUMBERS, None if told is None else told.levels)
-
-    def lower(self, native: Any, frame: FrameSpec, contract: Contract) -> ValidGraph:
-        """
-        Raises:
-            NotLoweredError: always; a twin adds up in float64.
-        """
-        raise NotLoweredError(FLOAT32)
 
     def predict(self, native: Any, frame: Any, output: Output) -> Outputs:
         """What the booster answers for *frame*, from the trees up to the best iteration."""

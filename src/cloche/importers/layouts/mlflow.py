@@ -82,7 +82,7 @@ def _flavor(flavors: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     for name in _FLAVORS:
         if name in flavors:
             return name, flavors[name] if isinstance(flavors[name], dict) else {}
-    others = ", ".join(sorted(str(name) for name in flavors if name != "python_function"))
+    others = ", ".join(sorted(str(name)[:40] for name in flavors if name != "python_function")[:10])
     if not others:
         loader = flavors.get("python_function")
         module = loader.get("loader_module") if isinstance(loader, dict) else None

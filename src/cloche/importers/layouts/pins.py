@@ -50,7 +50,7 @@ def read(folder: Path) -> Found:
         file=contained.model_file(file, f"{version.name}/{_FILE}"),
         fields=fields,
         description=_text(document.get("description")),
-        notes=tuple(_notes(version, facts, fields)),
+        notes=tuple(_notes(version, facts, shown=bool(fields) or type_ == "rds")),
     )
 
 
@@ -101,12 +101,13 @@ def _example_of(value: Any) -> Any:
     return value.get("example", value.get("default")) if isinstance(value, Mapping) else value
 
 
-def _notes(version: Path, facts: Mapping[str, Any], fields: tuple[FoundField, ...]) -> Iterator[str]:
+def _notes(version: Path, facts: Mapping[str, Any], *, shown: bool) -> Iterator[str]:
+    """What its owner should know; *shown*: the prototype tells the inputs (R's lies in the pinned file itself)."""
     yield f"pin version {version.name}"
     packages = facts.get("required_pkgs")
     if isinstance(packages, list) and packages:
         yield f"vetiver names these packages, without versions: {', '.join(str(one) for one in packages[:20])}"
-    if not fields:
+    if not shown:
         yield "the pin has no prototype: the model's own names are used"
 
 
