@@ -29,7 +29,7 @@ _DAY: Final = 86_400
 #: For so many days minutes stay minutes, then hours, then days.
 MINUTES_FOR_DAYS: Final = 2
 HOURS_FOR_DAYS: Final = 60
-#: And so long samples stay, which weigh more than all counts: a monitor that starts tells texts of older windows by length.
+#: And so long samples stay, which weigh more than all counts: older texts are compared by length when a monitor starts.
 SAMPLES_FOR_DAYS: Final = 9
 _ATTEMPTS: Final = 10
 
