@@ -158,7 +158,7 @@ def interleaved(running: list[Running], chosen: argparse.Namespace) -> Iterator[
                 yield {"kind": "closed", "round": number, **record}
     for one in running:
         rest(one)
-    for record in open_loops(running, best, chosen.seconds):
+    for record in open_loops(running, best, chosen.seconds, chosen.rounds):
         answered[record["server"]] += record["n"]
         yield record
     for one in running:
@@ -216,40 +216,46 @@ def rest(one: Running) -> None:
     print(f"{one.name} {one.model}: still at work after {REST_S:g} s", flush=True)
 
 
-def open_loops(running: list[Running], best: dict[str, float], seconds: int) -> Iterator[dict[str, Any]]:
-    """Fixed rates; and half of what cloche did with 64 connections."""
+def open_loops(running: list[Running], best: dict[str, float], seconds: int, rounds: int) -> Iterator[dict[str, Any]]:
+    """Fixed rates; and half of what cloche did with 64 connections, of which the run with the middle p99 is told."""
     for rate in (*RATES, 0):
         for one in running:
             most = best.get(one.name, 0.0)
             wanted = rate or (most / 2 if one.name == "cloche" else 0.0)
             if one.name in ("cloche", "fastapi-1") and 0 < wanted <= 0.8 * most:
                 before = one.cpu_s()
-                found = open_loop(one, wanted, 2 * seconds)
-                cpu_us = 1e6 * (one.cpu_s() - before) / max(1, found["n"])
+                found = [open_loop(one, wanted, 2 * seconds) for _ in range(1 if rate else rounds)]
+                answered = sum(run["n"] for run in found)
+                cpu_us = 1e6 * (one.cpu_s() - before) / max(1, answered)
+                middle = sorted(found, key=lambda run: run["p99_ms"])[len(found) // 2]
                 half = {"half": True} if not rate else {}
-                yield {
-                    "kind": "open",
-                    "server": one.name,
-                    "model": one.model,
-                    "rate": wanted,
-                    **found,
-                    **half,
-                    "cpu_us": cpu_us,
-                }
+                told = {"server": one.name, "model": one.model, "rate": wanted, **middle, **half}
+                yield {"kind": "open", **told, "n": answered, "cpu_us": cpu_us}
 
 
 def open_loop(one: Running, rate: float, seconds: int) -> dict[str, Any]:
-    """One run at *rate* requests a second."""
-    done = generator(one, rate, seconds).communicate()[0]
+    """
+    One run at *rate* requests a second; the generator has a core of its own, the server has the others.
+
+    It never sleeps, and whom it wakes the kernel likes to put on its own core, to wait there until it is interrupted.
+    """
+    cores = os.sched_getaffinity(0)
+    last = max(cores)
+    processes.keep_to(processes.tree(one.pid), cores - {last} or cores)
+    done = generator(one, rate, seconds, core=last).communicate()[0]
+    processes.keep_to(processes.tree(one.pid), cores)
     found: dict[str, Any] = json.loads(done)
     return found
 
 
-def generator(one: Running, rate: float, seconds: int) -> subprocess.Popen[str]:
-    """The load of an open loop, started."""
+def generator(one: Running, rate: float, seconds: int, *, core: int | None = None) -> subprocess.Popen[str]:
+    """The load of an open loop, started; on *core* alone where one is given."""
     command = [sys.executable, str(BENCH / "openloop.py"), str(one.port), one.path("W1"), str(one.body("W1"))]
     auth = [one.authorization] if one.authorization else []
-    return subprocess.Popen([*command, str(rate), str(seconds), *auth], stdout=subprocess.PIPE, text=True)
+    started = subprocess.Popen([*command, str(rate), str(seconds), *auth], stdout=subprocess.PIPE, text=True)
+    if core is not None:
+        processes.keep_to([started.pid], {core})
+    return started
 
 
 def switching(chosen: argparse.Namespace, key: str) -> dict[str, Any]:

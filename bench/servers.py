@@ -121,6 +121,11 @@ class Running:
         """Seconds of processor time, all processes together."""
         return sum(self.cpu_by_process().values())
 
+    @property
+    def pid(self) -> int:
+        """Of its first process."""
+        return self._process.pid
+
     def stop(self) -> None:
         """SIGTERM to the first process; what is left after 15 s is killed."""
         pids = processes.tree(self._process.pid)
