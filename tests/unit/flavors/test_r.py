@@ -246,10 +246,10 @@ def test_a_row_without_a_class_is_refused(fits: Path, tmp_path: Path) -> None:
     described_ = described(fits / "glm.rds")
     model, output = loaded(described_, tmp_path), output_of(FLAVOR.facts(described_))
     with pytest.raises(RError, match="no class for a row: a value is missing"):
-        model.predict({"age": [None], "size": ["M"]}, output)
+        model.predict({"age": [None], "city": ["Ulm"], "size": ["M"]}, output)
     with pytest.raises(RError, match="factor city has new level"):
         model.predict({"age": [1.0], "city": ["Bonn"], "size": ["M"]}, output)
-    assert model.predict({"age": [1.0], "size": ["M"]}, output).prediction == ["no"]
+    assert model.predict({"age": [1.0], "city": ["Ulm"], "size": ["M"]}, output).prediction == ["no"]
 
 
 # -- the process --------------------------------------------------------------------------------------
