@@ -195,7 +195,7 @@ def test_python_saves_a_fit(folder: Path, tmp_path: Path) -> None:
         folder / "paid.rds", "paid", inputs=own, description="by hand", store=str(tmp_path), quiet=True
     )
     assert second.version == 2
-    assert any("cloche trust" in note and second.artifact in note for note in second.notes)
+    assert any("cloche trust paid@2" in note for note in second.notes)
     assert "number, seen 30.5…69.5" in str(cloche.inspect(str(folder / "paid.rds"), own))
 
 
